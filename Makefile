@@ -40,7 +40,8 @@ FUZZ_PACKAGES := clang libclang-rt-14-dev
 SOURCES  := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
 OBJECTS  := $(SOURCES:%.c=$(B)/%.o)
 ARCHIVES := $(ROOMS:%=$(B)/lib%.a)
-BINARIES := $(PROGRAMS:%=$(B)/%)
+main_of = $(if $(filter riad,$(1)),supervisor,$(1:riad-%=%))/main
+BINARIES := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call main_of,$(p)).c),$(B)/$(p)))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 # What C sources embed by base/embed.h.
 EMBEDDED := identity/schema.sql $(wildcard web/page/*)
@@ -49,7 +50,7 @@ EMBEDDED := identity/schema.sql $(wildcard web/page/*)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BINARIES) ## build everything
+all: $(ARCHIVES) $(BINARIES) ## build everything
 
 run: ## install what is missing, build, and run the box from config/local.conf
 	@$(MAKE) -s deps PACKAGES="$(RUN_PACKAGES)"
@@ -123,13 +124,12 @@ $(B)/identity/store.o $(B)/web/page.o: $(EMBEDDED)
 $(ARCHIVES): $(B)/lib%.a: $(OBJECTS)
 	@rm -f $@; ar rcsD $@ $(filter-out %/main.o,$(filter $(B)/$*/%.o,$(OBJECTS)))
 
-main_of = $(B)/$(if $(filter riad,$(1)),supervisor,$(1:riad-%=%))/main.o
 $(BINARIES): $(B)/%: $(ARCHIVES)
 	@echo "  LINK  $@"
-	@$(CC) $(CFLAGS) $(LINK) -o $@ $(call main_of,$*) $($*_ROOMS:%=$(B)/lib%.a) $(LIBS)
+	@$(CC) $(CFLAGS) $(LINK) -o $@ $(B)/$(call main_of,$*).o $($*_ROOMS:%=$(B)/lib%.a) $(LIBS)
 
 # A unit test links every room's archive and takes what it names.
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(ARCHIVES)
 	@$(CC) $(CFLAGS) $(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS) -lcmocka -lpthread
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(UNIT:=.d)
