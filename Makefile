@@ -19,7 +19,10 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DRIAD_VERSION='"$(VERSION)"' -DRIAD_LIBEXEC
 LINK     := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 
 # Which libraries each program links; --as-needed drops those that it does not call.
-PROGRAMS  := riad riad-chat riad-web riad-mirror riad-dhcp
+# A program is the folder that holds its main.c.
+main_of   = $(if $(filter riad,$(1)),supervisor,$(1:riad-%=%))/main
+PROGRAMS  := $(foreach program,riad riad-chat riad-web riad-mirror riad-dhcp,\
+               $(if $(wildcard $(call main_of,$(program)).c),$(program)))
 STORE_PC  := sqlite3 libcrypto
 riad_ROOMS        := supervisor drop mirror identity config base
 riad-chat_ROOMS   := chat drop identity config base

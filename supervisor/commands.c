@@ -1,0 +1,8 @@
+#include "supervisor/command.h"
+
+const struct command *const commands[] = {
+    &command_run,
+    &command_check,
+    &command_status,
+    NULL,
+};
