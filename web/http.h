@@ -1,0 +1,139 @@
+/*
+ * http: one request and its answer, over civetweb.
+ *
+ * http.c alone includes civetweb.h, and uses it for what it does well: accepting, threads, reading
+ * a head, keeping connections alive. Everything after that is ours: which requests are well formed
+ * (no smuggling, no more than HTTP_HEADERS_MAX header lines, a path that is UTF-8 without control
+ * characters), bodies with a minimum rate, 100-continue, heads in one packet, files by sendfile(2).
+ *
+ * One connection has one thread, with about 70 KB of stack: large buffers belong on the heap. The
+ * handler that http_start was given is called on that thread for each request, and must answer it
+ * by exactly one of reply.h's endings. What it does not read of a body is dropped with the
+ * connection, unless it is short.
+ *
+ * A struct http_request is valid during the handler's call only, and belongs to its thread.
+ */
+#ifndef WEB_HTTP_H
+#define WEB_HTTP_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HTTP_PATH_MAX    4096 /* bytes of a decoded path, with its NUL */
+#define HTTP_HEADERS_MAX 63   /* header lines; civetweb silently drops a 65th */
+
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_METHODS
+};
+
+/* "GET", ... */
+const char *http_method_name(enum http_method method);
+
+struct http_request {
+    enum http_method method;
+    char path[HTTP_PATH_MAX]; /* decoded once, "/" first, doubled slashes folded */
+    const char *query;        /* as sent, without '?'; "" none: see http_query */
+    const char *host;         /* the Host header as sent, to build addresses with; "" none */
+    const char *address;      /* the client's, as text */
+    int port;                 /* the box's port that it came in by */
+    int64_t length;           /* of the body as announced; 0 none; -1 chunked: not known */
+    bool expects;             /* the client waits for our 100 before it sends the body */
+    struct http_wire *wire;   /* the connection and the answer so far; http.c's and reply.c's */
+};
+
+/* ---- what was asked ---- */
+
+/* The value of that header (any case), NULL if it was not sent. */
+const char *http_header(const struct http_request *request, const char *name);
+
+/* The value of a cookie into out. 1, or 0 if it was not sent or does not fit. */
+int http_cookie(const struct http_request *request, const char *name, char *out, size_t size);
+
+/* The decoded value of name in the query (`?name=value`, `?name`) into out. 1, 0 not there, -1 it
+ * does not fit or is not valid. */
+int http_query(const struct http_request *request, const char *name, char *out, size_t size);
+
+/* Whether the query names it, with or without a value. */
+bool http_query_has(const struct http_request *request, const char *name);
+
+/* A decimal number in the query; fallback if it is not there or none. */
+int64_t http_query_int(const struct http_request *request, const char *name, int64_t fallback);
+
+/* ---- its body ---- */
+
+/*
+ * Reads at most size bytes: what is there, waiting for at least one. The first call answers an
+ * Expect: 100-continue, so refuse before it. > 0 how many, 0 the body is complete, -1 the client is
+ * gone, lied about its length or was too slow (HTTP_MIN_RATE): answer if you like, the connection
+ * ends.
+ */
+#define HTTP_MIN_RATE 128 /* bytes a second, averaged over 20 s; below that a body is cut off */
+int64_t http_read(struct http_request *request, void *bytes, size_t size);
+
+/* Reads the whole body of a form or a small document into out, to its maximum. 0; -1 as above; 1 if
+ * it is larger than out may be. */
+int http_read_small(struct http_request *request, struct buf *out);
+
+/* ---- bytes of the answer, behind the head that reply.h sent ---- */
+
+/* Sends all bytes. 0, or -1 when the client is gone or does not read: stop. */
+int http_send(struct http_request *request, const void *bytes, size_t length);
+
+/* Sends length bytes of fd from offset, from page cache to socket. 0; -1 as above, or when the file
+ * is shorter: the connection is then cut. */
+int http_send_file(struct http_request *request, int fd, int64_t offset, int64_t length);
+
+/* The connection ends after this answer. */
+void http_close(struct http_request *request);
+/* The connection ends now, so that the client sees that the answer is not complete. */
+void http_cut(struct http_request *request);
+
+/* Whether the client hung up. For streams that send nothing for a while. */
+bool http_gone(struct http_request *request);
+
+/*
+ * Takes one of the places for answers that may take hours (event streams, followers): at most a few
+ * a client address and half of all threads. false: none is free, and 503 with Retry-After has been
+ * sent. The place is given back when the handler returns.
+ */
+bool http_hold(struct http_request *request);
+
+/* ---- the server ---- */
+
+struct http;
+
+/* Answers a request; called on many threads at once. */
+typedef void http_handler(void *context, struct http_request *request);
+
+struct http_options {
+    const int *listens; /* listening sockets; http takes copies */
+    size_t listen_count;
+    int threads; /* connections served at once; further ones get 503 */
+    http_handler *handler;
+    void *context;
+};
+
+/* Starts serving on those sockets. NULL, logged. */
+struct http *http_start(const struct http_options *options);
+
+/* How many requests are being answered now, and how many threads there are. */
+int http_busy(const struct http *http);
+int http_threads(const struct http *http);
+
+/* Whether http_stop has begun: long answers end themselves when they see it. */
+bool http_stopping(const struct http_request *request);
+
+/* Takes no new requests, waits at most drain_ms for those under way, then ends them. */
+void http_stop(struct http *http, int drain_ms);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * visitor: who asks.
+ *
+ * A person, by the cookie of a browser that signed in, or by a bearer token; otherwise a guest.
+ * A guest may carry a secret, so that they can go on with their own uploads and delete them: in the
+ * cookie VISITOR_GUEST_COOKIE (browsers), or as a bearer token that an upload's answer gave
+ * (`Drop-Token`). Only its digest is kept with the files.
+ *
+ * Writes (all but GET, HEAD, OPTIONS) with a foreign or null Origin, or that the browser itself
+ * calls cross-site, are refused before a visitor is made of anybody: a cookie never acts for
+ * somebody else's page.
+ */
+#ifndef WEB_VISITOR_H
+#define WEB_VISITOR_H
+
+#include "drop/drop.h"
+#include "identity/person.h"
+#include "web/reply.h"
+
+#define VISITOR_COOKIE       "riad"       /* a signed-in browser's secret */
+#define VISITOR_GUEST_COOKIE "riad_guest" /* a guest's */
+
+struct visitor {
+    bool known; /* a person: person and credential_id are filled in */
+    struct person person;
+    int64_t credential_id;
+    bool by_token;            /* known by a bearer token, not by a cookie */
+    bool has_guest;           /* carries a guest's secret (a person may, too: from before) */
+    char secret[SECRET_TEXT]; /* that secret */
+    struct drop_actor actor;  /* the same for the drop's calls */
+    const char *address;      /* the client's */
+};
+
+/* Who it is. 0, or -1 (the store failed): answer 500. */
+int visitor_of(struct http_request *request, struct store *store, struct visitor *visitor);
+
+/* Whether a write may come from where it says: Origin and Sec-Fetch-Site. */
+bool visitor_origin_ok(const struct http_request *request);
+
+/* Gives a guest without a secret one, and sets the cookie with it in the answer that follows (for
+ * pages and for uploads). Nothing for a person, or who has one. */
+void visitor_greet(struct http_request *request, struct visitor *visitor);
+
+/* Whether this visitor may read people and words while newcomers are not welcome to everything
+ * (interface.md: while `newcomers` is not `open`, people and words are for those signed in). */
+bool visitor_may_listen(const struct visitor *visitor, const struct config *config);
+
+#endif
