@@ -9,8 +9,8 @@
  * store.c alone includes sqlite3.h. Other modules, in whatever room, speak SQL through store_run
  * and rows_*, with values given by a string of types:
  *
- *     i int64_t    s const char * (NULL is NULL)    b const void *, size_t (NULL is NULL)    n
- * (NULL)
+ *     i   int64_t (cast what is narrower)    s   const char * (a NULL pointer is NULL)
+ *     n   NULL, takes no argument            b   const void *, size_t (likewise)
  *
  *     store_run(store, "UPDATE room SET topic = ? WHERE id = ?", "si", topic, id);
  *
@@ -22,6 +22,11 @@
  *
  * Statements are prepared once a connection and found again by their text. A wrong statement is a
  * defect: it is logged and fails. Errors of the file (full, damaged, read-only) are logged here.
+ *
+ * While rows are open outside a transaction, the connection reads an older snapshot: no
+ * transaction may begin then (SQLite would answer "busy" at once). Read first, then write; the
+ * callbacks of the list functions in identity/ may read the store, but not write to it, unless
+ * their header says so.
  */
 #ifndef IDENTITY_STORE_H
 #define IDENTITY_STORE_H
@@ -52,6 +57,16 @@ void store_close(struct store *store);
  */
 int store_migrate(const char *path);
 
+/* The mechanism behind it, for tests: whole creates the schema of that version in an empty file,
+ * steps[n - 1] brings version n to n + 1 (a step may rebuild tables: foreign keys are checked at
+ * the end of the transaction). */
+struct store_schema {
+    int version;
+    const char *whole;
+    const char *const *steps;
+};
+int store_migrate_by(const char *path, const struct store_schema *schema);
+
 /* Whether the file passes SQLite's quick check. 1 sound, 0 damaged (the first finding in *finding,
  * yours to free, if not NULL), -1 cannot be opened. */
 int store_check(const char *path, char **finding);
@@ -61,6 +76,10 @@ int store_copy(struct store *store, const char *path);
 
 /* The doorbells to ring when a commit held events. fds is copied; -1 are left out. */
 void store_bells(struct store *store, const int *fds, size_t count);
+
+/* This transaction holds something that others should look at: its commit rings. event_append calls
+ * it. */
+void store_rings(struct store *store);
 
 /* Begins; 0, or -1, logged (busy for too long, disk). Not nested. */
 int store_begin(struct store *store, enum store_promise promise);
@@ -80,7 +99,8 @@ int store_checkpoint(struct store *store);
 /* Whether another connection changed the file since the last call. */
 bool store_changed(struct store *store);
 
-/* Runs one statement for its effect. 0, -1 failed; STORE_EXISTS when a UNIQUE rule forbids it. */
+/* Runs one statement for its effect; outside a transaction it is one of its own, STORE_SYNCED. 0,
+ * -1 failed; STORE_EXISTS when a UNIQUE rule forbids it. */
 #define STORE_EXISTS (-2)
 int store_run(struct store *store, const char *sql, const char *types, ...);
 
@@ -112,7 +132,7 @@ bool rows_null(struct rows *rows, int column);
 void rows_close(struct rows *rows);
 
 /* Counters and facts, small enough to live here. 0 or -1; within the caller's transaction or in one
- * of their own. */
+ * of their own (STORE_SYNCED: whoever counts often adds up first). */
 int store_count(struct store *store, const char *counter, int64_t more);
 int64_t store_counter(struct store *store, const char *counter);
 int store_set_fact(struct store *store, const char *name, const char *value);

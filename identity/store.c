@@ -1,0 +1,539 @@
+#include "identity/store.h"
+#include "identity/store_private.h"
+
+#include "base/doorbell.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/when.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BUSY_LIMIT_MS  10000
+#define BUSY_FIRST_US  100
+#define BUSY_LAST_US   5000
+#define BUCKETS        256
+#define MAX_STATEMENTS 192 /* far more than riad has; a bound on those that are put together */
+#define MAX_BELLS      8
+
+/* A prepared statement; kept ones are found again by their text. */
+struct statement {
+    struct statement *next; /* in its bucket */
+    sqlite3_stmt *compiled;
+    char *sql;
+    bool kept;
+    bool busy; /* somebody is stepping through it */
+};
+
+struct store {
+    sqlite3 *db;
+    char *path;
+    struct statement *buckets[BUCKETS];
+    size_t kept;
+    bool in_transaction;
+    bool in_memory;
+    enum store_promise promise; /* as PRAGMA synchronous stands now */
+    bool has_events;            /* the transaction appended some: ring at its commit */
+    int bells[MAX_BELLS];
+    size_t bell_count;
+    int64_t version_seen; /* PRAGMA data_version at the last store_changed */
+    int64_t busy_since_ms;
+};
+
+/* ---- the connection ---- */
+
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+
+/* SQLite counts its memory under one lock for the whole process; nobody asks for the count. */
+static void library_start(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite3_initialize();
+}
+
+/*
+ * Waits a little for another connection's transaction, and fails after BUSY_LIMIT_MS. SQLite's own
+ * handler sleeps up to 100 ms, which is many times longer than any of our transactions.
+ */
+static int busy_wait(void *context, int tries)
+{
+    struct store *store = context;
+    int64_t now = when_monotonic_ms();
+    if (tries == 0)
+        store->busy_since_ms = now;
+    else if (now - store->busy_since_ms > BUSY_LIMIT_MS)
+        return 0;
+    long pause_us = tries < 6 ? BUSY_FIRST_US << tries : BUSY_LAST_US;
+    struct timespec pause = {.tv_nsec = (pause_us < BUSY_LAST_US ? pause_us : BUSY_LAST_US) * 1000};
+    nanosleep(&pause, NULL);
+    return 1;
+}
+
+struct store *store_connect(const char *path, bool quiet)
+{
+    static const char settings[] = "PRAGMA foreign_keys = ON;"
+                                   "PRAGMA temp_store = MEMORY;"
+                                   "PRAGMA trusted_schema = OFF;"
+                                   "PRAGMA cache_size = -1024;"
+                                   "PRAGMA journal_size_limit = 4194304;"
+                                   "PRAGMA synchronous = FULL;";
+    pthread_once(&library_once, library_start);
+    struct store *store = mem_alloc(sizeof *store);
+    store->path = mem_dup(path);
+    store->in_memory = strcmp(path, ":memory:") == 0;
+    store->promise = STORE_SYNCED;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    int code = sqlite3_open_v2(path, &store->db,
+                               flags | (store->in_memory ? SQLITE_OPEN_CREATE : 0), NULL);
+    if (code == SQLITE_OK) {
+        sqlite3_busy_handler(store->db, busy_wait, store);
+        sqlite3_extended_result_codes(store->db, 1);
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        code = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
+    }
+    if (code == SQLITE_OK)
+        return store;
+    if (!quiet)
+        log_error("cannot open the store %s: %s", path, sqlite3_errmsg(store->db));
+    store_close(store);
+    return NULL;
+}
+
+static void statement_free(struct statement *statement)
+{
+    sqlite3_finalize(statement->compiled);
+    free(statement->sql);
+    free(statement);
+}
+
+/* Drops all kept statements that nobody is stepping through. */
+static void statements_drop(struct store *store)
+{
+    for (size_t bucket = 0; bucket < BUCKETS; bucket++) {
+        struct statement **link = &store->buckets[bucket];
+        while (*link) {
+            struct statement *statement = *link;
+            if (statement->busy) {
+                link = &statement->next;
+                continue;
+            }
+            *link = statement->next;
+            statement_free(statement);
+            store->kept--;
+        }
+    }
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    store_rollback(store);
+    statements_drop(store);
+    sqlite3_close_v2(store->db);
+    free(store->path);
+    free(store);
+}
+
+void store_bells(struct store *store, const int *fds, size_t count)
+{
+    store->bell_count = 0;
+    for (size_t i = 0; i < count && store->bell_count < MAX_BELLS; i++) {
+        if (fds[i] >= 0)
+            store->bells[store->bell_count++] = fds[i];
+    }
+}
+
+/* ---- failures ---- */
+
+const char *store_error_text(const struct store *store)
+{
+    return sqlite3_errmsg(store->db);
+}
+
+bool store_is_damaged(const struct store *store)
+{
+    int code = sqlite3_errcode(store->db) & 0xff;
+    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+/* Logs what SQLite said about sql. The statement's text holds no values, so no words of people. */
+static int failed(const struct store *store, const char *sql)
+{
+    const char *cure = "";
+    switch (sqlite3_errcode(store->db) & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        cure = "; the file is damaged: stop the box and run `riad check --repair`";
+        break;
+    case SQLITE_FULL:
+        cure = "; the disk is full: make room";
+        break;
+    case SQLITE_BUSY:
+        cure = "; another process held the store for too long";
+        break;
+    case SQLITE_READONLY:
+        cure = "; the file or its folder may not be written";
+        break;
+    default:
+        break;
+    }
+    log_error("store %s: %s%s (%s)", store->path, sqlite3_errmsg(store->db), cure, sql);
+    return -1;
+}
+
+/* ---- statements ---- */
+
+static size_t bucket_of(const char *sql)
+{
+    uint32_t hash = 2166136261u;
+    for (; *sql; sql++)
+        hash = (hash ^ (uint8_t)*sql) * 16777619u;
+    return hash % BUCKETS;
+}
+
+static struct statement *statement_prepare(struct store *store, const char *sql)
+{
+    sqlite3_stmt *compiled = NULL;
+    if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &compiled, NULL) !=
+        SQLITE_OK) {
+        failed(store, sql);
+        return NULL;
+    }
+    struct statement *statement = mem_alloc(sizeof *statement);
+    statement->compiled = compiled;
+    statement->sql = mem_dup(sql);
+    return statement;
+}
+
+/* The statement for sql, busy until statement_release; one that is busy already (a handler within
+ * a loop) is prepared once more for the occasion. NULL, logged. */
+static struct statement *statement_acquire(struct store *store, const char *sql)
+{
+    struct statement **bucket = &store->buckets[bucket_of(sql)];
+    struct statement *statement = *bucket;
+    while (statement && strcmp(statement->sql, sql) != 0)
+        statement = statement->next;
+    bool keep = !statement;
+    if (!statement || statement->busy) {
+        statement = statement_prepare(store, sql);
+        if (!statement)
+            return NULL;
+    }
+    if (keep) {
+        if (store->kept >= MAX_STATEMENTS)
+            statements_drop(store);
+        statement->kept = true;
+        statement->next = *bucket;
+        *bucket = statement;
+        store->kept++;
+    }
+    statement->busy = true;
+    return statement;
+}
+
+static void statement_release(struct statement *statement)
+{
+    if (!statement->kept) {
+        statement_free(statement);
+        return;
+    }
+    sqlite3_reset(statement->compiled);
+    sqlite3_clear_bindings(statement->compiled);
+    statement->busy = false;
+}
+
+/* Values are lent by the caller for as long as the statement is busy, except those of rows_open,
+ * whose caller may return before the last row: those are copied. */
+static void bind(struct statement *statement, bool copy, const char *types, va_list values)
+{
+    sqlite3_destructor_type life = copy ? SQLITE_TRANSIENT : SQLITE_STATIC;
+    sqlite3_stmt *compiled = statement->compiled;
+    int index = 0;
+    assert((int)strlen(types) == sqlite3_bind_parameter_count(compiled));
+    for (const char *type = types; *type; type++) {
+        index++;
+        if (*type == 'i') {
+            sqlite3_bind_int64(compiled, index, va_arg(values, int64_t));
+        } else if (*type == 's') {
+            sqlite3_bind_text(compiled, index, va_arg(values, const char *), -1, life);
+        } else if (*type == 'b') {
+            const void *bytes = va_arg(values, const void *);
+            size_t length = va_arg(values, size_t);
+            sqlite3_bind_blob64(compiled, index, bytes, length, life);
+        } else {
+            assert(*type == 'n');
+        }
+    }
+}
+
+static bool is_unique(int code)
+{
+    return code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY ||
+           code == SQLITE_CONSTRAINT_ROWID;
+}
+
+/* Has the file keep what is committed from now on. Not within a transaction. */
+static int promise_set(struct store *store, enum store_promise promise)
+{
+    if (store->promise == promise || store->in_memory)
+        return 0;
+    const char *sql =
+        promise == STORE_SYNCED ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
+    if (store_script(store, sql))
+        return -1;
+    store->promise = promise;
+    return 0;
+}
+
+int store_script(struct store *store, const char *sql)
+{
+    if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return 0;
+    return failed(store, strlen(sql) < 200 ? sql : "script");
+}
+
+static int run(struct store *store, const char *sql, const char *types, va_list values)
+{
+    struct statement *statement = statement_acquire(store, sql);
+    if (!statement)
+        return -1;
+    int result = 0;
+    bool writes = !sqlite3_stmt_readonly(statement->compiled);
+    if (writes && !store->in_transaction && promise_set(store, STORE_SYNCED))
+        result = -1;
+    if (result == 0) {
+        bind(statement, false, types, values);
+        int code;
+        do
+            code = sqlite3_step(statement->compiled);
+        while (code == SQLITE_ROW);
+        if (is_unique(code))
+            result = STORE_EXISTS;
+        else if (code != SQLITE_DONE)
+            result = failed(store, sql);
+    }
+    statement_release(statement);
+    return result;
+}
+
+int store_run(struct store *store, const char *sql, const char *types, ...)
+{
+    va_list values;
+    va_start(values, types);
+    int result = run(store, sql, types, values);
+    va_end(values);
+    return result;
+}
+
+int64_t store_last_id(struct store *store)
+{
+    return sqlite3_last_insert_rowid(store->db);
+}
+
+int64_t store_changes(struct store *store)
+{
+    return sqlite3_changes64(store->db);
+}
+
+/* ---- transactions ---- */
+
+int store_begin(struct store *store, enum store_promise promise)
+{
+    assert(!store->in_transaction);
+    if (promise_set(store, promise))
+        return -1;
+    if (store_run(store, "BEGIN IMMEDIATE", ""))
+        return -1;
+    store->in_transaction = true;
+    store->has_events = false;
+    return 0;
+}
+
+void store_rings(struct store *store)
+{
+    store->has_events = true;
+}
+
+static void ring(struct store *store)
+{
+    for (size_t i = 0; i < store->bell_count; i++)
+        doorbell_ring(store->bells[i]);
+}
+
+int store_commit(struct store *store)
+{
+    assert(store->in_transaction);
+    if (store_run(store, "COMMIT", "")) {
+        store_rollback(store);
+        return -1;
+    }
+    store->in_transaction = false;
+    if (store->has_events)
+        ring(store);
+    store->has_events = false;
+    return 0;
+}
+
+void store_rollback(struct store *store)
+{
+    if (!store->in_transaction)
+        return;
+    /* A full disk or an I/O error may have rolled back by itself already. */
+    if (!sqlite3_get_autocommit(store->db))
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    store->in_transaction = false;
+    store->has_events = false;
+}
+
+int store_end(struct store *store, int result)
+{
+    if (result == 0)
+        return store_commit(store);
+    store_rollback(store);
+    return -1;
+}
+
+int store_sync(struct store *store)
+{
+    if (store->in_memory)
+        return 0;
+    sqlite3_file *log = NULL;
+    if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK)
+        return failed(store, "the log");
+    if (!log || !log->pMethods)
+        return 0; /* nothing has been written since the start */
+    if (log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) == SQLITE_OK)
+        return 0;
+    log_errno("cannot sync the log of the store %s", store->path);
+    return -1;
+}
+
+int store_checkpoint(struct store *store)
+{
+    int code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED)
+        return 0;
+    return failed(store, "checkpoint");
+}
+
+bool store_changed(struct store *store)
+{
+    int64_t version = 0;
+    if (store_int(store, &version, "PRAGMA data_version", "") != 1)
+        return true; /* let them look: they will see what is wrong */
+    bool changed = version != store->version_seen;
+    store->version_seen = version;
+    return changed;
+}
+
+/* ---- rows ---- */
+
+static void rows_start(struct rows *rows, struct store *store, const char *sql, bool copy,
+                       const char *types, va_list values)
+{
+    *rows = (struct rows){.store = store, .statement = statement_acquire(store, sql)};
+    rows->failed = !rows->statement;
+    if (rows->statement)
+        bind(rows->statement, copy, types, values);
+}
+
+void rows_open(struct rows *rows, struct store *store, const char *sql, const char *types, ...)
+{
+    va_list values;
+    va_start(values, types);
+    rows_start(rows, store, sql, true, types, values);
+    va_end(values);
+}
+
+int rows_next(struct rows *rows)
+{
+    if (rows->failed || !rows->statement)
+        return rows->failed ? -1 : 0;
+    struct statement *statement = rows->statement;
+    int code = sqlite3_step(statement->compiled);
+    if (code == SQLITE_ROW)
+        return 1;
+    if (code != SQLITE_DONE) {
+        failed(rows->store, statement->sql);
+        rows->failed = true;
+    }
+    rows_close(rows);
+    return rows->failed ? -1 : 0;
+}
+
+static sqlite3_stmt *compiled_of(const struct rows *rows)
+{
+    return ((struct statement *)rows->statement)->compiled;
+}
+
+int64_t rows_int(struct rows *rows, int column)
+{
+    return sqlite3_column_int64(compiled_of(rows), column);
+}
+
+const char *rows_text(struct rows *rows, int column)
+{
+    const unsigned char *text = sqlite3_column_text(compiled_of(rows), column);
+    return text ? (const char *)text : "";
+}
+
+const void *rows_bytes(struct rows *rows, int column, size_t *length)
+{
+    const void *bytes = sqlite3_column_blob(compiled_of(rows), column);
+    *length = (size_t)sqlite3_column_bytes(compiled_of(rows), column);
+    return bytes ? bytes : "";
+}
+
+bool rows_null(struct rows *rows, int column)
+{
+    return sqlite3_column_type(compiled_of(rows), column) == SQLITE_NULL;
+}
+
+void rows_close(struct rows *rows)
+{
+    if (rows->statement)
+        statement_release(rows->statement);
+    rows->statement = NULL;
+}
+
+/* The first row of a statement, for one column; the caller closes. 1, 0 (no row or NULL), -1. */
+static int first_row(struct rows *rows, struct store *store, const char *sql, const char *types,
+                     va_list values)
+{
+    rows_start(rows, store, sql, false, types, values);
+    int found = rows_next(rows);
+    return found == 1 && rows_null(rows, 0) ? 0 : found;
+}
+
+int store_int(struct store *store, int64_t *value, const char *sql, const char *types, ...)
+{
+    va_list values;
+    va_start(values, types);
+    struct rows rows;
+    int found = first_row(&rows, store, sql, types, values);
+    va_end(values);
+    if (found == 1)
+        *value = rows_int(&rows, 0);
+    rows_close(&rows);
+    return found;
+}
+
+int store_text(struct store *store, char **value, const char *sql, const char *types, ...)
+{
+    va_list values;
+    va_start(values, types);
+    struct rows rows;
+    int found = first_row(&rows, store, sql, types, values);
+    va_end(values);
+    if (found == 1)
+        *value = mem_dup(rows_text(&rows, 0));
+    rows_close(&rows);
+    return found;
+}

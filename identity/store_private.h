@@ -1,0 +1,25 @@
+/*
+ * store_private: what store.c lends to store_file.c and to nobody else.
+ *
+ * store.c is the connection, its transactions and statements, and alone includes sqlite3.h;
+ * store_file.c is the file as a whole: creating, migrating, checking, copying.
+ */
+#ifndef IDENTITY_STORE_PRIVATE_H
+#define IDENTITY_STORE_PRIVATE_H
+
+#include "identity/store.h"
+
+/* Opens a connection to the existing file at path (":memory:" makes one) with riad's settings, and
+ * looks at nothing in it yet. NULL; logged unless quiet. */
+struct store *store_connect(const char *path, bool quiet);
+
+/* Runs a script of several statements without values. 0, or -1, logged. */
+int store_script(struct store *store, const char *sql);
+
+/* What SQLite said last, for a sentence of one's own; valid until the next call on the store. */
+const char *store_error_text(const struct store *store);
+
+/* Whether the last failure means that the file is damaged or no database at all. */
+bool store_is_damaged(const struct store *store);
+
+#endif
