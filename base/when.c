@@ -92,8 +92,9 @@ void when_http(int64_t wall_ms, char *out)
 
     if (gmtime_r(&seconds, &tm) == NULL)
         memset(&tm, 0, sizeof(tm));
-    snprintf(out, WHEN_MAX, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
-             months[tm.tm_mon], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    strftime(out, WHEN_MAX, "___, %d ___ %Y %H:%M:%S GMT", &tm);
+    memcpy(out, days[tm.tm_wday], 3);
+    memcpy(out + 8, months[tm.tm_mon], 3);
 }
 
 /* Reads text by a pattern: `0` a digit into *value, `_` a digit or blank, `#` the end of a number,
