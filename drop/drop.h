@@ -20,7 +20,7 @@
 #include "identity/person.h"
 #include "identity/store.h"
 
-#include <sys/types.h>
+#include <sys/statvfs.h>
 
 struct drop;
 
@@ -28,11 +28,6 @@ struct drop;
  * NULL, logged. */
 struct drop *drop_open(const struct config *config, struct store *store);
 void drop_close(struct drop *drop);
-
-/* Whoever runs it (riad-web) calls this at its start: part files without a row and rows without a
- * part go, expired arrivals and files go, and the index follows what was done by hand on disk. 0 or
- * -1. */
-int drop_tidy(struct drop *drop);
 
 /* Who acts. */
 struct drop_actor {
@@ -50,8 +45,9 @@ enum drop_result {
     DROP_BAD_PATH,     /* 400; drop_path_rule says why */
     DROP_NOT_YOURS,    /* 403; something is there that belongs to somebody else */
     DROP_TAKEN,        /* 409 */
-    DROP_NOT_ALLOWED,  /* 403, or 401 for a guest: uploads are for people, or for nobody, or it is
-                          shelf/ */
+    DROP_CHANGED,      /* 412; another version is there than wish.match names */
+    DROP_NOT_ALLOWED,  /* 403: uploads are for nobody, or it is shelf/ */
+    DROP_SIGN_IN,      /* 401: uploads are for people, and this is a guest */
     DROP_TOO_LARGE,    /* 413 */
     DROP_NO_SPACE,     /* 507 */
     DROP_WRONG_OFFSET, /* 409 */
@@ -59,6 +55,7 @@ enum drop_result {
     DROP_IS_FOLDER,    /* 409 */
     DROP_NOT_EMPTY,    /* 409 */
     DROP_BUSY,         /* 423: another connection is writing this arrival */
+    DROP_RESULTS,
 };
 const char *drop_result_text(enum drop_result result);
 int drop_result_status(enum drop_result result);
@@ -70,16 +67,24 @@ struct drop_file {
     bool folder;
     int64_t person_id;          /* 0: nobody's, a guest's */
     char owner[NAME_MAX_BYTES]; /* "" likewise */
+    bool yours;                 /* the actor given to drop_look_as may replace and remove it */
     int64_t size, created_at, modified_at, downloads;
-    bool has_sha256;
+    bool has_sha256; /* not yet for what was just put there by hand */
     uint8_t sha256[DIGEST_SHA256_SIZE];
 };
 
 /* ---- reading ---- */
 
-/* What is at path ("" is the drop itself). */
+/* What is at path ("" is the drop itself). Paths are taken as asked: checked and put into NFC here,
+ * as everywhere below. */
 enum drop_result drop_look(struct drop *drop, const char *path, struct drop_file *file);
-/* Opens it to read: a descriptor in *fd, yours to close. */
+/* The same, and whether it is the actor's own (or the actor is a host). */
+enum drop_result drop_look_as(struct drop *drop, const char *path, const struct drop_actor *actor,
+                              struct drop_file *file);
+/*
+ * Opens it to read: a descriptor in *fd, yours to close. What *file says of size, time and digest
+ * is true of this very descriptor; what was changed by hand since it was read has no digest.
+ */
 enum drop_result drop_read(struct drop *drop, const char *path, struct drop_file *file, int *fd);
 /* Counts a download. */
 void drop_downloaded(struct drop *drop, int64_t file_id);
@@ -87,63 +92,92 @@ void drop_downloaded(struct drop *drop, int64_t file_id);
 typedef void drop_each(void *context, const struct drop_file *file);
 struct drop_query {
     const char *folder;        /* its direct entries, folders first; NULL: files at any depth */
-    const char *words;         /* part of the path, any case; NULL: all */
+    const char *words;         /* each in the path, any case; NULL: all. With folder NULL */
     int64_t person_id;         /* 0: anybody's */
     int64_t from_ms, until_ms; /* created; 0: open */
     const char *after;         /* continue behind this path; NULL: from the start */
     int64_t limit;             /* 0: all */
-    bool newest;               /* newest first rather than by name; only with folder NULL */
+    bool newest;               /* newest first rather than by name */
 };
+/* each must not use the drop's store. 0 or -1. */
 int drop_list(struct drop *drop, const struct drop_query *query, drop_each *each, void *context);
 /* Files and their bytes. 0 or -1. */
 int drop_totals(struct drop *drop, int64_t *files, int64_t *bytes);
-/* What may still be uploaded, beyond the reserve. */
+/* What may still be uploaded, beyond the reserve and what was promised to others. -1 failed. */
 int64_t drop_space(struct drop *drop);
+/* The file system, with f_bavail and f_bfree less the reserve, for statvfs@openssh.com. 0 or -1. */
+int drop_statvfs(struct drop *drop, struct statvfs *out);
 
 /* ---- arrivals ---- */
 
 struct drop_arrival;
 
+/*
+ * What the actor asks for. With a file there already:
+ *
+ *     replace  exact    own file            somebody else's
+ *     yes      yes      replaced            DROP_TAKEN           PUT /files/PATH, SFTP
+ *     no       no       a free name         a free name          PUT /NAME, forms, tus
+ *     no       yes      DROP_TAKEN          DROP_TAKEN           If-None-Match: *
+ *     yes      no       replaced            a free name
+ *
+ * With the same bytes it is the same file, in each of these rows: where the size cannot be that
+ * of the file there, DROP_TAKEN comes at once, else from drop_publish.
+ */
 struct drop_wish {
-    const char *path; /* as asked; checked and put into NFC here */
+    const char *path; /* as asked */
     struct drop_actor actor;
     const char *door; /* "put", "form", "tus", "sftp", "ssh" */
     int64_t size;     /* -1 not known */
-    bool replace; /* the actor's own file of that name is replaced; else a free name is chosen */
-    bool exact;   /* with another's file there: DROP_TAKEN rather than a free name */
+    bool replace, exact;
+    bool copy;            /* starts with the bytes of the own file there: SFTP without TRUNC */
+    const uint8_t *match; /* replaces only the version with this SHA-256, else DROP_CHANGED; NULL */
 };
 
 /* Begins: refuses now what cannot be. *arrival is yours until drop_publish, drop_abandon or
- * drop_pause. */
+ * drop_pause. The drop must outlive it. */
 enum drop_result drop_begin(struct drop *drop, const struct drop_wish *wish,
                             struct drop_arrival **arrival);
-/* Goes on with one that was paused, by its key; only its owner may. One writer at a time:
- * DROP_BUSY. */
+/*
+ * Goes on with one that was paused, by its key; only its owner may (or a host). One writer at a
+ * time: DROP_BUSY, but a connection of this process that has brought nothing for a second is
+ * taken over: its next drop_write answers DROP_BUSY.
+ */
 enum drop_result drop_resume(struct drop *drop, const char *key, const struct drop_actor *actor,
                              struct drop_arrival **arrival);
-/* The arrival of that owner under that path, to go on with (`curl -C`, reput). */
+/* The newest arrival of that owner under that path, to go on with (`curl -C`, reput). */
 enum drop_result drop_resume_path(struct drop *drop, const char *path,
                                   const struct drop_actor *actor, struct drop_arrival **arrival);
 
 const char *drop_arrival_key(const struct drop_arrival *arrival);
 const char *drop_arrival_path(const struct drop_arrival *arrival);
-int64_t drop_arrival_offset(const struct drop_arrival *arrival);
-int64_t drop_arrival_size(const struct drop_arrival *arrival); /* -1 not known */
+int64_t drop_arrival_offset(const struct drop_arrival *arrival); /* the part's length */
+int64_t drop_arrival_size(const struct drop_arrival *arrival);   /* -1 not known */
+int drop_arrival_fd(const struct drop_arrival *arrival); /* to read back from; the arrival's */
 enum drop_result drop_arrival_set_size(struct drop_arrival *arrival, int64_t size);
+/* The published file gets this time rather than that of its last byte. */
+void drop_arrival_set_modified(struct drop_arrival *arrival, int64_t modified_ms);
 
 /* Appends bytes. DROP_TOO_LARGE beyond size or max_file; DROP_NO_SPACE keeps what was written. */
 enum drop_result drop_write(struct drop_arrival *arrival, const void *bytes, size_t length);
-/* Writes anywhere (SFTP clients may): the digest is then computed at the end. */
+/* Writes anywhere (SFTP clients may). */
 enum drop_result drop_write_at(struct drop_arrival *arrival, int64_t offset, const void *bytes,
                                size_t length);
+/* Cuts or extends the part: a chunk whose checksum was wrong (tus), SFTP's setstat. */
+enum drop_result drop_truncate(struct drop_arrival *arrival, int64_t length);
+/* Makes what came so far durable (fsync@openssh.com). */
+enum drop_result drop_sync(struct drop_arrival *arrival);
 
 /*
  * Publishes: durable and visible when it returns. *file says under which path. Same bytes under the
  * same name are the same file (*same); with other bytes there, and neither replace nor exact, a
- * free name `NAME (2).EXT`. Announced in the chat by one line (files that one actor publishes
- * within seconds: one line). Releases the arrival whatever comes of it.
+ * free name `NAME (2).EXT`; *replaced (may be NULL) says that an own file was. Announced in the
+ * chat by one line (files that one actor publishes within seconds: one line). Releases the arrival
+ * whatever comes of it; after DROP_NO_SPACE its part is kept as by drop_pause, after everything
+ * else but DROP_OK it is gone.
  */
-enum drop_result drop_publish(struct drop_arrival *arrival, struct drop_file *file, bool *same);
+enum drop_result drop_publish(struct drop_arrival *arrival, struct drop_file *file, bool *same,
+                              bool *replaced);
 /* The connection is gone: keep the part for a day. Releases the arrival. */
 void drop_pause(struct drop_arrival *arrival);
 /* Throws the part away. Releases the arrival. */
@@ -155,30 +189,73 @@ struct drop_coming {
     char key[SECRET_TEXT];
     char path[DROP_PATH_MAX];
     char owner[NAME_MAX_BYTES];
+    char door[8];
     int64_t person_id, size, received, started_at, touched_at, expires_at;
+    bool yours;  /* the given actor may go on with it */
     bool active; /* bytes came within the last seconds */
 };
 typedef void drop_coming_each(void *context, const struct drop_coming *coming);
-int drop_coming_list(struct drop *drop, drop_coming_each *each, void *context);
-enum drop_result drop_coming_by_key(struct drop *drop, const char *key, struct drop_coming *coming);
-/* Opens the part of whatever is arriving under path, to be followed to its end: *fd is yours. What
- * has been received is the length of the part file; its end shows as the arrival's row being gone
- * (drop_coming_by_key). */
+/* All that are on their way and known to others: what takes no longer than a blink is not. actor
+ * may be NULL. 0 or -1. */
+int drop_coming_list(struct drop *drop, const struct drop_actor *actor, drop_coming_each *each,
+                     void *context);
+/* By its key. Only its owner (or a host): DROP_NOT_FOUND for others; actor NULL: anybody. */
+enum drop_result drop_coming_by_key(struct drop *drop, const char *key,
+                                    const struct drop_actor *actor, struct drop_coming *coming);
+/* The newest of that owner under that path: `Upload-Offset` of HEAD, reput. */
+enum drop_result drop_coming_by_path(struct drop *drop, const char *path,
+                                     const struct drop_actor *actor, struct drop_coming *coming);
+/* Ends one that nobody writes (tus termination); DROP_BUSY while somebody does. */
+enum drop_result drop_coming_remove(struct drop *drop, const char *key,
+                                    const struct drop_actor *actor);
+
+/* Opens the part of whatever is arriving under path, to be followed to its end: *fd is yours.
+ * DROP_NOT_FOUND also for what stands still or comes out of order. */
 enum drop_result drop_follow(struct drop *drop, const char *path, struct drop_coming *coming,
                              int *fd);
+enum drop_growth {
+    DROP_MORE,   /* *available bytes may be sent from fd, more than offset */
+    DROP_ENDED,  /* published; *available is all of it, and all of it was sent */
+    DROP_LOST,   /* it will not come: cut the connection */
+    DROP_WAITED, /* nothing new within timeout_ms */
+};
+enum drop_growth drop_follow_wait(struct drop *drop, const struct drop_coming *coming, int fd,
+                                  int64_t offset, int timeout_ms, int64_t *available);
 
 /* ---- keeping house ---- */
 
+/* A file, or an arrival that its owner cancels by path. */
 enum drop_result drop_remove(struct drop *drop, const char *path, const struct drop_actor *actor);
+/* A file or folder (a folder: when all files in it are the actor's). replace: over an own file. */
 enum drop_result drop_rename(struct drop *drop, const char *from, const char *to,
                              const struct drop_actor *actor, bool replace);
+/* DROP_TAKEN if a folder or file is there. Folders above must be there. Folders that an upload made
+ * on the way go with their last file; those made here stay until they are removed. */
 enum drop_result drop_make_folder(struct drop *drop, const char *path,
                                   const struct drop_actor *actor);
+/* Anybody may remove an empty folder that is not somebody else's. */
 enum drop_result drop_remove_folder(struct drop *drop, const char *path,
                                     const struct drop_actor *actor);
 enum drop_result drop_set_modified(struct drop *drop, const char *path, int64_t modified_ms,
                                    const struct drop_actor *actor);
 /* What a guest dropped becomes a person's (they signed in). 0 or -1. */
 int drop_adopt(struct drop *drop, const uint8_t *guest, int64_t person_id);
+
+/*
+ * Puts the drop in order once: part files without a row and rows without a part go, what was about
+ * to be published when a process died is published, expired arrivals and files go, and the index
+ * follows what was done by hand on disk. 0 or -1.
+ */
+int drop_tidy(struct drop *drop);
+
+/*
+ * The drop's own thread, started by riad-web and riad-chat alike (after sandbox_files): whichever
+ * process holds the lock keeps the house, the other waits for its turn. It tidies at its start and
+ * then every few minutes, watches what is done by hand (inotify), reads digests that are missing,
+ * and announces in the lobby what has arrived. bells are the doorbells to ring.
+ */
+struct drop_keeper;
+struct drop_keeper *drop_keeper_start(const struct config *config, const int *bells, size_t count);
+void drop_keeper_stop(struct drop_keeper *keeper);
 
 #endif

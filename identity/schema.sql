@@ -136,18 +136,34 @@ CREATE TABLE event (
 CREATE TABLE file (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     path       TEXT NOT NULL UNIQUE,            -- NFC, no leading slash
+    folder     TEXT NOT NULL DEFAULT '',        -- the part of path before its last slash
+    folded     TEXT NOT NULL DEFAULT '',        -- path without case, for searches
     person_id  INTEGER REFERENCES person (id) ON DELETE SET NULL,
     guest      BLOB,                            -- digest of the guest's cookie or Drop-Token
     size       INTEGER NOT NULL,
     sha256     BLOB,                            -- NULL: put there by hand and not read yet
     created_at INTEGER NOT NULL,
     modified_at INTEGER NOT NULL,               -- of the file itself, as its owner set it
-    downloads  INTEGER NOT NULL DEFAULT 0
+    downloads  INTEGER NOT NULL DEFAULT 0,
+    announced  INTEGER NOT NULL DEFAULT 1       -- whether the lobby has been told
 );
+CREATE INDEX file_folder ON file (folder, path);
 CREATE INDEX file_created ON file (created_at);
 CREATE INDEX file_person ON file (person_id);
+CREATE INDEX file_unannounced ON file (id) WHERE announced = 0;
+CREATE INDEX file_unread ON file (id) WHERE sha256 IS NULL;
 
--- Files that are on their way in; the bytes lie in drop/.arriving/ID.
+-- Folders of the drop, each with its parents. made: by itself, rather than on the way to a file.
+CREATE TABLE folder (
+    path       TEXT PRIMARY KEY,
+    parent     TEXT NOT NULL,
+    person_id  INTEGER REFERENCES person (id) ON DELETE SET NULL,
+    made       INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX folder_parent ON folder (parent, path);
+
+-- Files that are on their way in; the bytes lie in drop/.arriving/KEY.
 CREATE TABLE arrival (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     key        TEXT NOT NULL UNIQUE,            -- unguessable; names the part file and the tus upload
@@ -157,6 +173,11 @@ CREATE TABLE arrival (
     door       TEXT NOT NULL CHECK (door IN ('put', 'form', 'tus', 'sftp', 'ssh')),
     size       INTEGER,                         -- NULL: not known yet
     received   INTEGER NOT NULL DEFAULT 0,
+    replaces   INTEGER NOT NULL DEFAULT 0,      -- its owner's file of that name
+    exact      INTEGER NOT NULL DEFAULT 0,      -- that name or none
+    scattered  INTEGER NOT NULL DEFAULT 0,      -- bytes came out of order: not to be followed
+    sha256     BLOB,                            -- set when all is here and it is about to get its name
+    announced  INTEGER NOT NULL DEFAULT 0,      -- that it comes, a very large one
     started_at INTEGER NOT NULL,
     touched_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL

@@ -1,0 +1,47 @@
+/*
+ * sftp: the drop over SSH: SFTP version 3, and scp's own protocol.
+ *
+ * A file transfer leaves the chat's loop: server.c takes the session out of its event, puts it into
+ * blocking mode and gives it to a thread that calls one of the functions below. From then on this
+ * thread alone touches session and channel, until the function returns; it has a store and a drop
+ * of its own. The connection lost in the middle keeps what came of each open file for a day.
+ *
+ * To end such a thread from outside, shut the socket down (shutdown(2), SHUT_RDWR): the function
+ * returns soon after.
+ *
+ * Protocol: draft-ietf-secsh-filexfer-02, with posix-rename@openssh.com, statvfs@openssh.com,
+ * fstatvfs@openssh.com, fsync@openssh.com and hardlink refused. The packets are read and written
+ * here, not by libssh's sftp functions, so that reads and writes are answered while others wait.
+ */
+#ifndef CHAT_SFTP_H
+#define CHAT_SFTP_H
+
+#include "config/config.h"
+#include "identity/person.h"
+
+#include <stddef.h>
+
+struct ssh_session_struct;
+struct ssh_channel_struct;
+
+struct sftp_door {
+    struct ssh_session_struct *session; /* blocking, out of every event */
+    struct ssh_channel_struct *channel;
+    const struct person *person;
+    const struct config *config;
+    const int *bells; /* for the store that the thread opens */
+    size_t bell_count;
+};
+
+/* Subsystem `sftp`: answers until the client leaves. 0, or -1 when the store or drop cannot be
+ * opened (logged). EOF, exit status and closing are the caller's. */
+int sftp_serve(const struct sftp_door *door);
+
+/* Whether an exec request is a file transfer: `scp -t PATH`, `scp -f PATH` (what `scp -O` sends),
+ * or `sftp-server` by any path. */
+bool sftp_wants(const char *command);
+
+/* Runs such a command: the exit status to send. */
+int sftp_exec(const struct sftp_door *door, const char *command);
+
+#endif
