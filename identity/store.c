@@ -46,6 +46,44 @@ struct store {
     int64_t busy_since_ms;
 };
 
+/* ---- failures ---- */
+
+const char *store_error_text(const struct store *store)
+{
+    return sqlite3_errmsg(store->db);
+}
+
+bool store_is_damaged(const struct store *store)
+{
+    int code = sqlite3_errcode(store->db) & 0xff;
+    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+/* Logs what SQLite said about sql. The statement's text holds no values, so no words of people. */
+static int failed(const struct store *store, const char *sql)
+{
+    const char *cure = "";
+    switch (sqlite3_errcode(store->db) & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        cure = "; the file is damaged: stop the box and run `riad check --repair`";
+        break;
+    case SQLITE_FULL:
+        cure = "; the disk is full: make room";
+        break;
+    case SQLITE_BUSY:
+        cure = "; another process held the store for too long";
+        break;
+    case SQLITE_READONLY:
+        cure = "; the file or its folder may not be written";
+        break;
+    default:
+        break;
+    }
+    log_error("store %s: %s%s (%s)", store->path, sqlite3_errmsg(store->db), cure, sql);
+    return -1;
+}
+
 /* ---- the connection ---- */
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
@@ -75,7 +113,7 @@ static int busy_wait(void *context, int tries)
     return 1;
 }
 
-struct store *store_connect(const char *path, bool quiet)
+struct store *store_connect(const char *path, bool *damaged)
 {
     static const char settings[] = "PRAGMA foreign_keys = ON;"
                                    "PRAGMA temp_store = MEMORY;"
@@ -99,7 +137,11 @@ struct store *store_connect(const char *path, bool quiet)
     }
     if (code == SQLITE_OK)
         return store;
-    if (!quiet)
+    if (damaged)
+        *damaged = store_is_damaged(store);
+    else if (store_is_damaged(store))
+        failed(store, "opening it");
+    else
         log_error("cannot open the store %s: %s", path, sqlite3_errmsg(store->db));
     store_close(store);
     return NULL;
@@ -148,44 +190,6 @@ void store_bells(struct store *store, const int *fds, size_t count)
         if (fds[i] >= 0)
             store->bells[store->bell_count++] = fds[i];
     }
-}
-
-/* ---- failures ---- */
-
-const char *store_error_text(const struct store *store)
-{
-    return sqlite3_errmsg(store->db);
-}
-
-bool store_is_damaged(const struct store *store)
-{
-    int code = sqlite3_errcode(store->db) & 0xff;
-    return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-}
-
-/* Logs what SQLite said about sql. The statement's text holds no values, so no words of people. */
-static int failed(const struct store *store, const char *sql)
-{
-    const char *cure = "";
-    switch (sqlite3_errcode(store->db) & 0xff) {
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        cure = "; the file is damaged: stop the box and run `riad check --repair`";
-        break;
-    case SQLITE_FULL:
-        cure = "; the disk is full: make room";
-        break;
-    case SQLITE_BUSY:
-        cure = "; another process held the store for too long";
-        break;
-    case SQLITE_READONLY:
-        cure = "; the file or its folder may not be written";
-        break;
-    default:
-        break;
-    }
-    log_error("store %s: %s%s (%s)", store->path, sqlite3_errmsg(store->db), cure, sql);
-    return -1;
 }
 
 /* ---- statements ---- */

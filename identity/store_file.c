@@ -43,7 +43,7 @@ struct store *store_open(const char *path)
         log_error("there is no store at %s: `riad run` creates it", path);
         return NULL;
     }
-    struct store *store = store_connect(path, false);
+    struct store *store = store_connect(path, NULL);
     if (!store)
         return NULL;
     int version = version_of(store);
@@ -62,7 +62,7 @@ struct store *store_open(const char *path)
 
 struct store *store_open_memory(void)
 {
-    struct store *store = store_connect(":memory:", false);
+    struct store *store = store_connect(":memory:", NULL);
     if (store && store_script(store, builtin.whole)) {
         store_close(store);
         store = NULL;
@@ -150,7 +150,7 @@ int store_migrate_by(const char *path, const struct store_schema *schema)
 {
     if (create_file(path))
         return -1;
-    struct store *store = store_connect(path, false);
+    struct store *store = store_connect(path, NULL);
     if (!store)
         return -1;
     int result = migrate_open(store, schema, path);
@@ -167,9 +167,12 @@ int store_migrate(const char *path)
 
 int store_check(const char *path, char **finding)
 {
-    struct store *store = access(path, F_OK) ? NULL : store_connect(path, true);
+    bool damaged = false;
+    struct store *store = access(path, F_OK) ? NULL : store_connect(path, &damaged);
+    if (!store && damaged && finding)
+        *finding = mem_dup("it is no database, or its first page is damaged");
     if (!store)
-        return -1;
+        return damaged ? 0 : -1;
     char *said = NULL;
     int found = store_text(store, &said, "PRAGMA quick_check(1)", "");
     int result = found == 1 && strcmp(said, "ok") == 0 ? 1 : 0;

@@ -10,8 +10,8 @@
 #include "identity/store.h"
 
 /* Opens a connection to the existing file at path (":memory:" makes one) with riad's settings, and
- * looks at nothing in it yet. NULL; logged unless quiet. */
-struct store *store_connect(const char *path, bool quiet);
+ * looks at nothing in it yet. NULL: logged, or told in *damaged unless that is NULL. */
+struct store *store_connect(const char *path, bool *damaged);
 
 /* Runs a script of several statements without values. 0, or -1, logged. */
 int store_script(struct store *store, const char *sql);
