@@ -34,6 +34,7 @@
 
 #define SERVICE_OTHERS  3
 #define SERVICE_MAX_FDS 24
+#define SERVICE_SAY_MAX 512 /* bytes of a packet to the keeper */
 
 /* The services, in the order in which they are started and shown. */
 enum service_id { SERVICE_CHAT, SERVICE_WEB, SERVICE_MIRROR, SERVICE_DHCP, SERVICE_COUNT };
@@ -54,7 +55,9 @@ struct service {
     int wait_fd; /* see service_fd */
     int signal_fd;
     int timer_fd;
-    char *fd_list; /* the memory behind fd_names */
+    char *fd_list;              /* the memory behind fd_names */
+    bool tick_beats;            /* see service_tick_beats */
+    char said[SERVICE_SAY_MAX]; /* the last service_say */
 };
 
 /* What service_wait saw; several may be set. */
@@ -86,7 +89,7 @@ void service_beat(struct service *service);
 void service_tick_beats(struct service *service, bool yes);
 
 /* Tells keeper and `riad status` in one line how it goes: up = false when this service cannot do
- * its work for now (text says why and what to do). Same again is not sent. */
+ * its work for now (text says why and what to do). Same again is not sent. The log has it, too. */
 void service_say(struct service *service, bool up, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
