@@ -121,7 +121,7 @@ $(B)/%.o: %.c
 	@echo "  CC    $<"
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/identity/store_file.o $(B)/web/page.o: $(EMBEDDED)
+$(B)/identity/store_file.o $(B)/web/asset.o: $(EMBEDDED)
 
 # One archive a room, without its main.
 $(ARCHIVES): $(B)/lib%.a: $(OBJECTS)

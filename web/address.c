@@ -1,0 +1,58 @@
+#include "web/address.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+/* `:PORT` unless it is the usual one. */
+static void port_text(int port, int usual, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (port != usual && port != 0)
+        snprintf(out, size, ":%d", port);
+}
+
+/* The host without its port; that of the box's network comes first. */
+static void host_of(const struct config *config, const char *asked_host, char *out, size_t size)
+{
+    if (config->lan.interface[0] != '\0' && config->lan.address != 0) {
+        struct in_addr address = {.s_addr = htonl(config->lan.address)};
+        inet_ntop(AF_INET, &address, out, (socklen_t)size);
+        return;
+    }
+    snprintf(out, size, "%s", asked_host[0] != '\0' ? asked_host : "localhost");
+    char *colon = out[0] == '[' ? strstr(out, "]:") : strchr(out, ':');
+    if (colon != NULL)
+        *(out[0] == '[' ? colon + 1 : colon) = '\0';
+}
+
+void address_make(const struct config *config, const char *asked_host, const char *name,
+                  struct address *address)
+{
+    memset(address, 0, sizeof *address);
+    char port[16];
+    host_of(config, asked_host, address->host, 256);
+    port_text(config_web_port(config), 80, port, sizeof port);
+    snprintf(address->origin, sizeof address->origin, "http://%s%s", address->host, port);
+    if (config->lan.interface[0] != '\0')
+        snprintf(address->names, sizeof address->names,
+                 "http://%.64s.%.64s%s, http://%.64s.local%s", config->box.name, config->box.domain,
+                 port, config->box.name, port);
+    int ssh = config_ssh_port(config);
+    if (ssh == 0)
+        return;
+    char option[16] = "";
+    if (ssh != 22)
+        snprintf(option, sizeof option, "-p %d ", ssh);
+    snprintf(address->ssh, sizeof address->ssh, "ssh %s%s@%.200s", option, name, address->host);
+    if (ssh != 22)
+        option[1] = 'P';
+    snprintf(address->scp, sizeof address->scp, "scp %sslides.pdf %s@%.200s:", option, name,
+             address->host);
+}
+
+void address_of(const struct call *call, struct address *address)
+{
+    address_make(call->config, call->http->host,
+                 call->visitor.known ? call->visitor.person.name : "NAME", address);
+}

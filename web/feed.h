@@ -1,0 +1,55 @@
+/*
+ * feed: what happens, as it happens, for everybody who follows.
+ *
+ * The main thread reads the events of the store once and renders each piece of news once, as a
+ * block of the event stream format (HTML, "Server-sent events"), into a bounded list. Followers
+ * copy from it what is theirs to see; a slow one loses nothing but its place (FEED_LOST) and reads
+ * the store instead. A follower costs a thread that sleeps and no connection to the store.
+ *
+ * News: messages (`id:` is the message's, so that Last-Event-ID resumes), and without an id
+ * `removed`, `file`, `gone`, `coming`, `here`, `again`: see riad-http(7).
+ */
+#ifndef WEB_FEED_H
+#define WEB_FEED_H
+
+#include "base/buf.h"
+#include "identity/conversation.h"
+
+/* Takes up the events from now on, unless that was done before. Thread-safe. 0 or -1. */
+int feed_start(struct store *store);
+void feed_end(void);
+
+/* Main thread: reads what happened, renders it and wakes all. */
+void feed_look(struct store *store);
+
+/* Sends all followers away. */
+void feed_stop(void);
+
+/* Appends a message as a block: `id: ID`, `data: JSON`. */
+void feed_message(struct buf *out, const struct message *message);
+
+struct feed_reader {
+    int64_t place;     /* the next piece of news */
+    int64_t rights;    /* see feed_wait */
+    int64_t person_id; /* whose private messages; 0 nobody's */
+    int64_t room_id;   /* of this room only; 0 all */
+    int64_t last;      /* the last message that was sent: none up to it is handed out again */
+};
+
+/* Sets place and rights to now. Read the store for what came before only afterwards. */
+void feed_begin(struct feed_reader *reader);
+
+enum feed_got {
+    FEED_NEWS,   /* appended to out */
+    FEED_QUIET,  /* nothing within timeout_ms */
+    FEED_RIGHTS, /* somebody was banned, kicked, renamed, signed out: look again who this is */
+    FEED_LOST,   /* the place is gone: send an `again` and what the store has after last */
+    FEED_STOP    /* go */
+};
+enum feed_got feed_wait(struct feed_reader *reader, struct buf *out, int timeout_ms);
+
+/* How many follow now, for the page and the metrics. */
+int feed_followers(void);
+void feed_follow(int more);
+
+#endif

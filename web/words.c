@@ -1,0 +1,121 @@
+#include "web/words.h"
+
+#include "base/json.h"
+#include "web/html.h"
+
+#include <string.h>
+
+#define COLOURS 6
+
+unsigned words_colour(const char *name)
+{
+    unsigned sum = 0;
+    for (; *name != '\0'; name++)
+        sum += (unsigned char)*name;
+    return sum % COLOURS;
+}
+
+/* An id, or null for nobody and nothing. */
+static void json_id(struct buf *out, const char *key, int64_t id)
+{
+    if (id == 0)
+        json_null(out, key);
+    else
+        json_int(out, key, id);
+}
+
+static void json_name(struct buf *out, const char *key, const char *name)
+{
+    json_string(out, key, name[0] == '\0' ? NULL : name);
+}
+
+void words_json(struct buf *out, const struct message *message)
+{
+    char time[WHEN_MAX];
+    when_rfc3339(message->at, time);
+    json_object(out, NULL);
+    json_int(out, "id", message->id);
+    json_int(out, "at", message->at);
+    json_string(out, "time", time);
+    json_id(out, "room_id", message->room_id);
+    json_name(out, "room", message->room);
+    json_id(out, "person_id", message->person_id);
+    json_name(out, "name", message->name);
+    json_id(out, "to_id", message->to_id);
+    json_name(out, "to", message->to);
+    json_string(out, "kind", message_kind_name(message->kind));
+    json_string(out, "text", message->removed ? "" : message->text);
+    json_bool(out, "removed", message->removed);
+    json_close(out, '}');
+}
+
+/* The class of its line: who it is for, or that nobody says it. */
+static const char *class_of(const struct message *message)
+{
+    if (message->removed)
+        return "gone";
+    if (message->room_id == 0)
+        return "private";
+    if (message->kind == MESSAGE_SAY || message->kind == MESSAGE_ME)
+        return "";
+    return "box";
+}
+
+static void name_put(struct buf *out, const char *name)
+{
+    if (name[0] == '\0')
+        return;
+    buf_printf(out, "<b class=c%u>", words_colour(name));
+    html_text(out, name);
+    buf_puts(out, "</b> ");
+}
+
+/* Between whom and where, where that is not plain. */
+static void where_put(const struct words_list *list, const struct message *message)
+{
+    if (message->room_id == 0) {
+        buf_puts(list->out, "<small>to ");
+        html_text(list->out, strcmp(message->to, list->reader) == 0 ? "you" : message->to);
+        buf_puts(list->out, ":</small> ");
+    } else if (list->rooms) {
+        buf_puts(list->out, "<small>in ");
+        html_text(list->out, message->room);
+        buf_puts(list->out, ":</small> ");
+    }
+}
+
+static void text_put(struct buf *out, const struct message *message)
+{
+    if (message->removed)
+        buf_puts(out, "took this back");
+    else if (message->kind == MESSAGE_TOPIC && message->text[0] == '\0')
+        buf_puts(out, "took the topic away");
+    else {
+        if (message->kind == MESSAGE_TOPIC)
+            buf_puts(out, "set the topic: ");
+        html_words(out, message->text);
+    }
+}
+
+void words_list_put(void *context, const struct message *message)
+{
+    struct words_list *list = context;
+    char day[WHEN_MAX], time[WHEN_MAX], clock[WHEN_MAX];
+    when_day(message->at, day);
+    when_rfc3339(message->at, time);
+    when_clock(message->at, clock);
+    if (strcmp(day, list->day) != 0) {
+        buf_printf(list->out, "<li class=day>%s</li>", day);
+        strcpy(list->day, day);
+    }
+    buf_printf(list->out, "<li id=m%lld class=\"%s\"><time datetime=\"%s\">%s</time> ",
+               (long long)message->id, class_of(message), time, clock);
+    name_put(list->out, message->name);
+    where_put(list, message);
+    text_put(list->out, message);
+    buf_puts(list->out, "</li>\n");
+    if (list->first == 0)
+        list->first = message->id;
+    list->last = message->id;
+    list->count++;
+}
