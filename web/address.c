@@ -31,9 +31,9 @@ void address_make(const struct config *config, const char *asked_host, const cha
 {
     memset(address, 0, sizeof *address);
     char port[16];
-    host_of(config, asked_host, address->host, 256);
+    host_of(config, asked_host, address->host, 255);
     port_text(config_web_port(config), 80, port, sizeof port);
-    snprintf(address->origin, sizeof address->origin, "http://%s%s", address->host, port);
+    snprintf(address->origin, sizeof address->origin, "http://%.255s%s", address->host, port);
     if (config->lan.interface[0] != '\0')
         snprintf(address->names, sizeof address->names,
                  "http://%.64s.%.64s%s, http://%.64s.local%s", config->box.name, config->box.domain,
