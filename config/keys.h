@@ -3,8 +3,8 @@
  *
  * A row for each key: where it stands in the file and in struct config, its kind, default and
  * bounds, and what it takes to apply a change. Reading, writing (config_put), comparing
- * (config_compare) and the sentences about mistakes are all driven by it; only config.c and
- * value.c include this header.
+ * (config_compare) and the sentences about mistakes are all driven by it; only config.c,
+ * read.c and value.c include this header.
  */
 #ifndef CONFIG_KEYS_H
 #define CONFIG_KEYS_H
@@ -57,6 +57,9 @@ struct key {
 extern const struct key keys[];
 extern const size_t keys_count;
 
+/* No more rows than this. */
+#define KEYS_MAX 64
+
 /* "box", "lan", ... */
 extern const char *const key_sections[SECTION_COUNT];
 
@@ -68,5 +71,17 @@ void value_put(const struct key *key, const void *field, struct buf *out);
 
 /* Releases what the field holds. */
 void value_done(const struct key *key, void *field);
+
+/* ---- for config.c and read.c ---- */
+
+/* Where a key's field is. Mirrors share their rows: number says which. */
+void *key_field(const struct config *config, const struct key *key, size_t number);
+
+/* Adds a mirror of that name with the defaults; there must be room. */
+void keys_add_mirror(struct config *config, const char *name);
+
+/* An empty range becomes .50 to .250, or the upper three quarters of a small network, beside the
+ * box itself. */
+void keys_fill_range(struct config *config);
 
 #endif
