@@ -25,7 +25,7 @@ struct person {
     int64_t created_at, seen_at, muted_until;
 };
 
-/* 1 found, 0 nobody, -1 failed. name is folded first. */
+/* 1 found, 0 nobody, -1 failed; *person is zeroed unless found. name is folded first. */
 int person_by_name(struct store *store, const char *name, struct person *person);
 int person_by_id(struct store *store, int64_t id, struct person *person);
 
@@ -44,8 +44,12 @@ enum person_claim {
 /*
  * Enters under name with a credential whose digest is given. claim = false only asks (an SSH
  * probe): nothing is written, and a free name answers CLAIM_MADE. Newcomers are admitted as box
- * says: ROLE_WAITING when a host has to let them in. *person is filled in for IS_YOURS, MADE,
- * TAKEN, LOOKS_LIKE, BANNED.
+ * says: ROLE_WAITING when a host has to let them in. *person is filled in for IS_YOURS, MADE (not
+ * when it only asked), TAKEN, LOOKS_LIKE; for BANNED if the name is theirs, else its id is 0:
+ * ban_holds has the reason.
+ *
+ * A key may hold several names, as in `ssh ada@box` and `ssh ada-bot@box`; a browser is one person:
+ * one that is signed in already gets IS_YOURS with who it is, whatever the name.
  */
 struct person_attempt {
     const char *name;
@@ -67,7 +71,7 @@ enum person_act {
     ACT_BAD_NAME,
     ACT_TAKEN,
     ACT_NOTHING_TO_DO,
-    ACT_LAST_HOST
+    ACT_BAD_SUBJECT /* of a ban: no such person, no digest, no address */
 };
 const char *person_act_text(enum person_act act);
 
@@ -80,13 +84,34 @@ enum person_act person_forget(struct store *store, int64_t id, bool words_too);
 /* other's credentials, words and files become id's; other's name is free again. */
 enum person_act person_merge(struct store *store, int64_t id, int64_t other);
 
-/* Bans. kind "person" (subject: the id), "key" (digest in hexadecimal) or "address". until_ms 0:
- * for ever. */
+typedef void person_each(void *context, const struct person *person);
+/* Everybody, or those of one role, by name. role -1: all. 0 or -1. */
+int person_list(struct store *store, int role, person_each *each, void *context);
+
+/* What belongs to somebody, for `show`. */
+struct person_holdings {
+    int64_t keys, browsers, tokens, messages, files, file_bytes;
+};
+int person_holdings(struct store *store, int64_t id, struct person_holdings *holdings);
+
+/* Bans. kind "person" (subject: the id), "key" (digest in hexadecimal) or "address" (IPv4 or IPv6).
+ * until_ms 0: for ever. by_id 0: from the command line. A new ban replaces an older one. */
+struct ban {
+    int64_t id;
+    char kind[8];
+    char subject[2 * DIGEST_SHA256_SIZE + 1];
+    const char *name, *by; /* of a person; "" */
+    const char *reason;
+    int64_t created_at, until; /* 0 for ever */
+};
 enum person_act ban_set(struct store *store, const char *kind, const char *subject,
                         const char *reason, int64_t by_id, int64_t until_ms);
 enum person_act ban_lift(struct store *store, const char *kind, const char *subject);
+typedef void ban_each(void *context, const struct ban *ban);
+/* Those that hold now, oldest first. 0 or -1. */
+int ban_list(struct store *store, ban_each *each, void *context);
 /* 1 banned (the reason, yours to free, in *reason unless NULL), 0 not, -1 failed. Any of the
- * arguments may be 0 or NULL. */
+ * arguments may be 0 or NULL. A key is banned, too, while somebody banned holds it. */
 int ban_holds(struct store *store, int64_t person_id, const uint8_t *key_digest,
               const char *address, char **reason);
 

@@ -20,12 +20,13 @@ CREATE TABLE credential (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     person_id  INTEGER REFERENCES person (id) ON DELETE CASCADE,
     kind       TEXT NOT NULL CHECK (kind IN ('key', 'browser', 'token')),
-    digest     BLOB NOT NULL UNIQUE,            -- of the key's wire form, the cookie, the token
+    digest     BLOB NOT NULL,                   -- of the key's wire form, the cookie, the token
     label      TEXT NOT NULL DEFAULT '',        -- for its owner: `ed25519 SHA256:...`, `Firefox on Android`
     address    TEXT NOT NULL DEFAULT '',        -- where it was last used
     created_at INTEGER NOT NULL,
     used_at    INTEGER NOT NULL,
-    expires_at INTEGER                          -- NULL never
+    expires_at INTEGER,                         -- NULL never
+    UNIQUE (digest, kind, person_id)            -- one key may hold several names; a secret is one's own
 );
 CREATE INDEX credential_person ON credential (person_id);
 
@@ -35,7 +36,8 @@ CREATE TABLE code (
     kind       TEXT NOT NULL CHECK (kind IN ('web', 'key', 'browser')),
     person_id  INTEGER NOT NULL REFERENCES person (id) ON DELETE CASCADE,
     created_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    UNIQUE (person_id, kind)
 ) WITHOUT ROWID;
 
 -- Who may not enter. subject: a person's id, a key's digest in hexadecimal, an address.
@@ -91,6 +93,7 @@ CREATE TABLE message (
 );
 CREATE INDEX message_room ON message (room_id, id);
 CREATE INDEX message_person ON message (person_id, id);
+CREATE INDEX message_private ON message (person_id, id) WHERE room_id IS NULL;
 CREATE INDEX message_to ON message (to_id, id) WHERE to_id IS NOT NULL;
 
 CREATE VIRTUAL TABLE message_text USING fts5 (text, content = 'message', content_rowid = 'id');
@@ -124,6 +127,7 @@ CREATE TABLE session (
     since      INTEGER NOT NULL,
     seen_at    INTEGER NOT NULL
 );
+CREATE INDEX session_person ON session (person_id);
 
 -- What happened, for whoever was rung. Trimmed from the front.
 CREATE TABLE event (

@@ -336,6 +336,18 @@ int store_run(struct store *store, const char *sql, const char *types, ...)
     return result;
 }
 
+int store_run_soon(struct store *store, const char *sql, const char *types, ...)
+{
+    bool alone = !store->in_transaction;
+    if (alone && store_begin(store, STORE_SOON))
+        return -1;
+    va_list values;
+    va_start(values, types);
+    int result = run(store, sql, types, values);
+    va_end(values);
+    return alone && store_end(store, result) ? -1 : result;
+}
+
 int64_t store_last_id(struct store *store)
 {
     return sqlite3_last_insert_rowid(store->db);

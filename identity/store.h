@@ -104,6 +104,10 @@ bool store_changed(struct store *store);
 #define STORE_EXISTS (-2)
 int store_run(struct store *store, const char *sql, const char *types, ...);
 
+/* The same for what may be lost by a power cut within the next second (a time of last use): within
+ * the caller's transaction, or in one of its own that is STORE_SOON. */
+int store_run_soon(struct store *store, const char *sql, const char *types, ...);
+
 /* Of the last store_run: the id of the row it inserted, and how many rows it changed. */
 int64_t store_last_id(struct store *store);
 int64_t store_changes(struct store *store);
