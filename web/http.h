@@ -126,6 +126,9 @@ struct http_options {
 /* Starts serving on those sockets. NULL, logged. */
 struct http *http_start(const struct http_options *options);
 
+/* Once a second, from any one thread: cuts those whose bodies trickle below HTTP_MIN_RATE. */
+void http_tick(struct http *http);
+
 /* How many requests are being answered now, and how many threads there are. */
 int http_busy(const struct http *http);
 int http_threads(const struct http *http);

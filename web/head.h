@@ -1,0 +1,39 @@
+/*
+ * head: which request heads are taken at all. Pure.
+ *
+ * civetweb parses a head leniently; what two servers could read differently (RFC 9112, 11.2) is
+ * refused here before anything else looks at it.
+ */
+#ifndef WEB_HEAD_H
+#define WEB_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct head_line {
+    const char *name, *value;
+};
+
+/* The value of the first line of that name (any case); NULL if there is none. */
+const char *head_find(const struct head_line *lines, size_t count, const char *name);
+
+struct head {
+    int64_t length; /* of the body; -1 chunked; 0 none */
+    bool expects;
+    bool keep; /* the client wants to keep the connection */
+};
+
+/*
+ * 0: the head is well formed and *head filled in; else the status to refuse it with and a sentence
+ * in *why. Refused are: Content-Length beside Transfer-Encoding, either of them twice, a length
+ * that is not digits alone, any transfer coding but chunked, two Hosts or none (HTTP/1.1), two
+ * Origins, two Ranges, an expectation other than 100-continue, names that are no tokens.
+ */
+int head_check(const struct head_line *lines, size_t count, bool http_10, struct head *head,
+               const char **why);
+
+/* Whether a list (`a, b;q=1`) has that word, any case. */
+bool head_list_has(const char *list, const char *word);
+
+#endif

@@ -1,0 +1,496 @@
+#include "web/http.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/when.h"
+#include "web/reply.h"
+#include "web/url.h"
+#include "web/wire.h"
+
+#include <civetweb.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DEFER_ACCEPT_S 15
+#define SPARE_THREADS  8 /* that only say 503 */
+#define LISTENS_MAX    8
+#define FD_SCAN        64 /* civetweb's own sockets have low numbers: they are born at the start */
+
+struct http {
+    struct http_options options;
+    struct mg_context *context;
+    struct wire_slot *slots;
+    atomic_int slot_count; /* handed out */
+    atomic_int open;       /* connections */
+    atomic_int busy;       /* requests */
+    atomic_int held;
+    atomic_bool stopping;
+    int listens[LISTENS_MAX];
+    bool ours[FD_SCAN]; /* were open before mg_start */
+    atomic_bool adopted;
+};
+
+static const char *const methods[HTTP_METHODS] = {
+    [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",      [HTTP_PUT] = "PUT",
+    [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS"};
+
+const char *http_method_name(enum http_method method)
+{
+    return methods[method];
+}
+
+/* ---- what was asked ---- */
+
+const char *http_header(const struct http_request *request, const char *name)
+{
+    return head_find(request->wire->wire.lines, request->wire->wire.line_count, name);
+}
+
+int http_cookie(const struct http_request *request, const char *name, char *out, size_t size)
+{
+    const char *at = http_header(request, "Cookie");
+    size_t length = strlen(name);
+    while (at != NULL && *at != '\0') {
+        at += strspn(at, " \t;");
+        size_t item = strcspn(at, ";");
+        if (item > length && at[length] == '=' && strncmp(at, name, length) == 0) {
+            size_t value = item - length - 1;
+            if (value >= size)
+                return 0;
+            memcpy(out, at + length + 1, value);
+            out[value] = '\0';
+            return 1;
+        }
+        at += item;
+    }
+    return 0;
+}
+
+int http_query(const struct http_request *request, const char *name, char *out, size_t size)
+{
+    return url_value(request->query, name, out, size);
+}
+
+bool http_query_has(const struct http_request *request, const char *name)
+{
+    char waste[HTTP_PATH_MAX];
+    return url_value(request->query, name, waste, sizeof waste) != 0;
+}
+
+int64_t http_query_int(const struct http_request *request, const char *name, int64_t fallback)
+{
+    char text[24], *end;
+    if (http_query(request, name, text, sizeof text) != 1 || *text == '\0')
+        return fallback;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    return errno == 0 && *end == '\0' ? number : fallback;
+}
+
+/* ---- bodies ---- */
+
+int64_t http_read(struct http_request *request, void *bytes, size_t size)
+{
+    return wire_read(&request->wire->wire, bytes, size);
+}
+
+int http_read_small(struct http_request *request, struct buf *out)
+{
+    uint8_t piece[4096];
+    int64_t got;
+    if (request->length > (int64_t)(out->max - out->len))
+        return 1;
+    while ((got = http_read(request, piece, sizeof piece)) > 0)
+        if (buf_put(out, piece, (size_t)got) < 0)
+            return 1;
+    return got < 0 ? -1 : 0;
+}
+
+int http_send(struct http_request *request, const void *bytes, size_t length)
+{
+    struct wire *wire = &request->wire->wire;
+    if (wire->promised >= 0)
+        wire->promised -= (int64_t)length;
+    return wire_send(wire, bytes, length, false);
+}
+
+int http_send_file(struct http_request *request, int fd, int64_t offset, int64_t length)
+{
+    struct wire *wire = &request->wire->wire;
+    if (wire->promised >= 0)
+        wire->promised -= length;
+    return wire_send_file(wire, fd, offset, length);
+}
+
+void http_close(struct http_request *request)
+{
+    request->wire->wire.close = true;
+}
+
+void http_cut(struct http_request *request)
+{
+    wire_cut(&request->wire->wire);
+}
+
+bool http_gone(struct http_request *request)
+{
+    struct wire *wire = &request->wire->wire;
+    struct pollfd state = {.fd = wire_fd(wire), .events = POLLRDHUP};
+    return wire->cut || (state.fd >= 0 && poll(&state, 1, 0) > 0 &&
+                         (state.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+}
+
+/* ---- places for long answers ---- */
+
+static int held_by(struct http *http, const char *address)
+{
+    int count = 0;
+    for (int i = 0; i < http->slot_count; i++) {
+        struct wire_slot *slot = &http->slots[i];
+        pthread_mutex_lock(&slot->lock);
+        count += slot->held && strcmp(slot->address, address) == 0;
+        pthread_mutex_unlock(&slot->lock);
+    }
+    return count;
+}
+
+bool http_hold(struct http_request *request)
+{
+    struct wire *wire = &request->wire->wire;
+    struct http *http = wire->http;
+    if (wire->slot->held)
+        return true;
+    if (atomic_fetch_add(&http->held, 1) >= http->options.threads / 2 ||
+        held_by(http, request->address) >= http->options.threads / 4) {
+        atomic_fetch_sub(&http->held, 1);
+        reply_extra(request, "Retry-After", "2");
+        reply_error(request, 503, "Too many are waiting here already; try again in a moment.");
+        return false;
+    }
+    pthread_mutex_lock(&wire->slot->lock);
+    wire->slot->held = true;
+    snprintf(wire->slot->address, sizeof wire->slot->address, "%s", request->address);
+    pthread_mutex_unlock(&wire->slot->lock);
+    return true;
+}
+
+static void give_place_back(struct http *http, struct wire_slot *slot)
+{
+    pthread_mutex_lock(&slot->lock);
+    if (slot->held)
+        atomic_fetch_sub(&http->held, 1);
+    slot->held = false;
+    pthread_mutex_unlock(&slot->lock);
+}
+
+/* ---- from civetweb's request to ours ---- */
+
+static int take_lines(struct wire *wire, const struct mg_request_info *info)
+{
+    if (info->num_headers > HTTP_HEADERS_MAX)
+        return -1;
+    for (int i = 0; i < info->num_headers; i++)
+        wire->lines[i] =
+            (struct head_line){info->http_headers[i].name, info->http_headers[i].value};
+    wire->line_count = (size_t)info->num_headers;
+    return 0;
+}
+
+static int take_method(struct http_request *request, const char *name)
+{
+    for (int i = 0; i < HTTP_METHODS; i++)
+        if (strcmp(methods[i], name) == 0) {
+            request->method = (enum http_method)i;
+            return 0;
+        }
+    return -1;
+}
+
+/* 0, or the status to refuse it with. */
+static int understand(struct http_request *request, const struct mg_request_info *info,
+                      const char **why)
+{
+    struct wire *wire = &request->wire->wire;
+    wire->http_10 = strcmp(info->http_version, "1.0") == 0;
+    if (take_lines(wire, info) < 0) {
+        *why = "That are too many headers.";
+        return 431;
+    }
+    int status = head_check(wire->lines, wire->line_count, wire->http_10, &wire->head, why);
+    const char *host = http_header(request, "Host");
+    request->host = host == NULL ? "" : host;
+    request->query = info->query_string == NULL ? "" : info->query_string;
+    request->address = info->remote_addr;
+    request->port = info->server_port;
+    request->length = wire->head.length;
+    request->expects = wire->head.expects;
+    if (status != 0)
+        return status;
+    if (take_method(request, info->request_method) < 0) {
+        *why = "That method is not spoken here.";
+        return 501;
+    }
+    if (url_path(info->local_uri_raw, request->path, sizeof request->path) < 0) {
+        *why = "That address is not well formed: percent-encoded UTF-8 without control characters.";
+        return 400;
+    }
+    return 0;
+}
+
+static void refuse(struct http_request *request, int status, const char *why)
+{
+    struct wire *wire = &request->wire->wire;
+    wire->close = true;
+    wire->broken = status != 503; /* what follows is not read: it may be anything */
+    if (status == 503)
+        reply_extra(request, "Retry-After", "2");
+    reply_error(request, status, "%s", why);
+}
+
+static void answer(struct http *http, struct http_request *request,
+                   const struct mg_request_info *info)
+{
+    struct wire *wire = &request->wire->wire;
+    const char *why = "The box has too many guests at once; try again in a moment.";
+    int threads = http->options.threads;
+    int status = understand(request, info, &why);
+    if (status == 0 && (http->open > threads - SPARE_THREADS || http->stopping))
+        status = 503;
+    if (http->open > threads * 3 / 4)
+        wire->close = true;
+    if (status != 0)
+        refuse(request, status, why);
+    else
+        http->options.handler(http->options.context, request);
+    if (wire->state == WIRE_ASKED)
+        reply_error(request, 500, "Something went wrong here; the log says what.");
+    if (wire->state == WIRE_STREAM || (wire->state == WIRE_BODY && wire->promised != 0))
+        wire_cut(wire);
+}
+
+static int begin_request(struct mg_connection *connection)
+{
+    const struct mg_request_info *info = mg_get_request_info(connection);
+    struct http *http = info->user_data;
+    struct http_request request = {.host = "", .query = "", .address = info->remote_addr};
+    struct http_wire wire = {
+        .wire = {.connection = connection,
+                 .http = http,
+                 .slot = mg_get_thread_pointer(connection),
+                 .fd = WIRE_UNKNOWN}
+    };
+    request.wire = &wire;
+    atomic_fetch_add(&http->busy, 1);
+    buf_init(&wire.wire.out, 256 * 1024);
+    buf_init(&wire.wire.cookies, 4096);
+    buf_init(&wire.wire.extra, 4096);
+    answer(http, &request, info);
+    wire_settle(&wire.wire);
+    give_place_back(http, wire.wire.slot);
+    if (wire.wire.close)
+        mg_disable_keep_alive(connection);
+    buf_done(&wire.wire.out);
+    buf_done(&wire.wire.cookies);
+    buf_done(&wire.wire.extra);
+    atomic_fetch_sub(&http->busy, 1);
+    return wire.wire.status > 0 ? wire.wire.status : 500;
+}
+
+/* What civetweb itself could not read. */
+static int http_error(struct mg_connection *connection, int status, const char *message)
+{
+    char out[512];
+    const char *why = status == 413 ? "The head of that request is too large."
+                                    : "That request is not well formed HTTP/1.1.";
+    (void)message;
+    status = status == 413 ? 431 : status;
+    int length = snprintf(out, sizeof out,
+                          "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                          "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+                          "Connection: close\r\nContent-Length: %zu\r\n\r\n%s\n",
+                          status, reply_reason(status), strlen(why) + 1, why);
+    mg_write(connection, out, (size_t)length);
+    mg_disable_keep_alive(connection);
+    return 0;
+}
+
+static int init_connection(const struct mg_connection *connection, void **data)
+{
+    struct http *http = mg_get_request_info(connection)->user_data;
+    *data = NULL;
+    atomic_fetch_add(&http->open, 1);
+    return 0;
+}
+
+static void connection_closed(const struct mg_connection *connection)
+{
+    struct http *http = mg_get_request_info(connection)->user_data;
+    atomic_fetch_sub(&http->open, 1);
+}
+
+static int log_message(const struct mg_connection *connection, const char *message)
+{
+    (void)connection;
+    log_debug("%s", message);
+    return 1;
+}
+
+/* ---- start and end ---- */
+
+static bool listens(int fd)
+{
+    int yes = 0;
+    socklen_t size = sizeof yes;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes;
+}
+
+/* Our listening sockets take the place of those that civetweb opened: it has no call to adopt any.
+ * This is the moment between its opening and its first accept. */
+static void adopt(struct http *http)
+{
+    size_t next = 0;
+    for (int fd = 3; fd < FD_SCAN && next < http->options.listen_count; fd++) {
+        if (http->ours[fd] || !listens(fd))
+            continue;
+        if (dup3(http->listens[next], fd, O_CLOEXEC) < 0)
+            log_errno("cannot hand a listening socket over");
+        else
+            next++;
+    }
+    atomic_store(&http->adopted, next == http->options.listen_count);
+}
+
+static void *init_thread(const struct mg_context *context, int type)
+{
+    struct http *http = mg_get_user_data(context);
+    if (type == 0) {
+        adopt(http);
+        return NULL;
+    }
+    return type == 1 ? &http->slots[atomic_fetch_add(&http->slot_count, 1)] : NULL;
+}
+
+static void prepare(struct http *http)
+{
+    int defer = DEFER_ACCEPT_S;
+    for (int fd = 0; fd < FD_SCAN; fd++)
+        http->ours[fd] = fcntl(fd, F_GETFD) >= 0;
+    for (size_t i = 0; i < http->options.listen_count; i++) {
+        http->listens[i] = http->options.listens[i];
+        if (setsockopt(http->listens[i], IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer) < 0)
+            log_debug("no TCP_DEFER_ACCEPT here");
+    }
+    http->slots = mem_array((size_t)http->options.threads, sizeof *http->slots);
+    for (int i = 0; i < http->options.threads; i++) {
+        pthread_mutex_init(&http->slots[i].lock, NULL);
+        http->slots[i].fd = -1;
+    }
+}
+
+static struct mg_context *start_civetweb(struct http *http)
+{
+    static const struct mg_callbacks callbacks = {.begin_request = begin_request,
+                                                  .http_error = http_error,
+                                                  .init_connection = init_connection,
+                                                  .connection_closed = connection_closed,
+                                                  .log_message = log_message,
+                                                  .init_thread = init_thread};
+    char ports[LISTENS_MAX * 16] = "", threads[16];
+    for (size_t i = 0; i < http->options.listen_count; i++)
+        strcat(ports, i == 0 ? "127.0.0.1:0" : ",127.0.0.1:0");
+    snprintf(threads, sizeof threads, "%d", http->options.threads);
+    const char *options[] = {"listening_ports",
+                             ports,
+                             "num_threads",
+                             threads,
+                             "tcp_nodelay",
+                             "1",
+                             "enable_keep_alive",
+                             "yes",
+                             "keep_alive_timeout_ms",
+                             "3000",
+                             "request_timeout_ms",
+                             "20000",
+                             "connection_queue",
+                             "256",
+                             "decode_url",
+                             "no",
+                             "enable_auth_domain_check",
+                             "no",
+                             "access_control_allow_methods",
+                             "",
+                             "access_control_allow_origin",
+                             "",
+                             NULL};
+    return mg_start(&callbacks, http, options);
+}
+
+struct http *http_start(const struct http_options *options)
+{
+    if (options->listen_count == 0 || options->listen_count > LISTENS_MAX) {
+        log_error("web needs 1 to %d listening sockets", LISTENS_MAX);
+        return NULL;
+    }
+    struct http *http = mem_alloc(sizeof *http);
+    http->options = *options;
+    prepare(http);
+    mg_init_library(MG_FEATURES_DEFAULT);
+    http->context = start_civetweb(http);
+    for (int tries = 0; http->context != NULL && !http->adopted && tries < 500; tries++)
+        usleep(1000);
+    if (http->context != NULL && http->adopted)
+        return http;
+    log_error("the web server did not start");
+    if (http->context != NULL)
+        mg_stop(http->context);
+    free(http->slots);
+    free(http);
+    return NULL;
+}
+
+void http_tick(struct http *http)
+{
+    int64_t now = when_monotonic_ms();
+    for (int i = 0; i < http->slot_count; i++)
+        wire_watch(&http->slots[i], now);
+}
+
+int http_busy(const struct http *http)
+{
+    return http->busy;
+}
+
+int http_threads(const struct http *http)
+{
+    return http->options.threads;
+}
+
+bool http_stopping(const struct http_request *request)
+{
+    return request->wire->wire.http->stopping;
+}
+
+void http_stop(struct http *http, int drain_ms)
+{
+    if (http == NULL)
+        return;
+    http->stopping = true;
+    for (int64_t until = when_monotonic_ms() + drain_ms;
+         http->busy > 0 && when_monotonic_ms() < until;)
+        usleep(10000);
+    mg_stop(http->context);
+    mg_exit_library();
+    for (int i = 0; i < http->options.threads; i++)
+        pthread_mutex_destroy(&http->slots[i].lock);
+    free(http->slots);
+    free(http);
+}

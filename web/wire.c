@@ -1,0 +1,315 @@
+#include "web/wire.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/when.h"
+
+#include <arpa/inet.h>
+#include <civetweb.h>
+#include <errno.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define WINDOW_MS     20000 /* over which HTTP_MIN_RATE is averaged */
+#define STALL_MS      30000 /* a client that takes nothing for so long is gone */
+#define BUFFERED_MAX  16384 /* what civetweb may hold of a body: its max_request_size */
+#define SENDFILE_STEP (1 << 20)
+#define DRAIN_BYTES   (256 * 1024)
+#define LINGER_BYTES  (4 << 20)
+#define LINGER_MS     1500
+
+/* ---- finding the descriptor ---- */
+
+static bool is_peer(int fd, const struct sockaddr_in *wanted, int port)
+{
+    struct sockaddr_in at;
+    socklen_t size = sizeof at;
+    if (getpeername(fd, (struct sockaddr *)&at, &size) < 0 || at.sin_family != AF_INET ||
+        at.sin_port != wanted->sin_port || at.sin_addr.s_addr != wanted->sin_addr.s_addr)
+        return false;
+    size = sizeof at;
+    return getsockname(fd, (struct sockaddr *)&at, &size) == 0 && ntohs(at.sin_port) == port;
+}
+
+static int find_fd(const struct mg_request_info *info)
+{
+    struct sockaddr_in wanted = {.sin_family = AF_INET,
+                                 .sin_port = htons((in_port_t)info->remote_port)};
+    struct rlimit limit;
+    if (inet_pton(AF_INET, info->remote_addr, &wanted.sin_addr) != 1 ||
+        getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -1;
+    int found = -1;
+    for (int fd = 3; fd < (int)limit.rlim_cur; fd++) {
+        if (!is_peer(fd, &wanted, info->server_port))
+            continue;
+        if (found >= 0)
+            return -1;
+        found = fd;
+    }
+    return found;
+}
+
+int wire_fd(struct wire *wire)
+{
+    if (wire->fd != WIRE_UNKNOWN)
+        return wire->fd;
+    /* Kept with the connection for its later requests: the number plus one, 0 being unknown. */
+    intptr_t kept = (intptr_t)mg_get_user_connection_data(wire->connection);
+    if (kept == 0) {
+        wire->fd = find_fd(mg_get_request_info(wire->connection));
+        mg_set_user_connection_data(wire->connection, (void *)(intptr_t)(wire->fd + 2));
+    } else {
+        wire->fd = (int)kept - 2;
+    }
+    return wire->fd;
+}
+
+/* ---- the watch ---- */
+
+static uint64_t bytes_passed(int fd, bool sending)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    memset(&info, 0, sizeof info);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+        return UINT64_MAX;
+    return sending ? info.tcpi_bytes_acked : info.tcpi_bytes_received;
+}
+
+static void watch_begin(struct wire *wire, bool sending)
+{
+    struct wire_slot *slot = wire->slot;
+    if (wire->fd < 0)
+        return;
+    pthread_mutex_lock(&slot->lock);
+    if (slot->fd != wire->fd || slot->sending != sending) {
+        slot->fd = wire->fd;
+        slot->sending = sending;
+        slot->since_ms = when_monotonic_ms();
+        slot->bytes = bytes_passed(wire->fd, sending);
+    }
+    pthread_mutex_unlock(&slot->lock);
+}
+
+static void watch_end(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->slot->lock);
+    wire->slot->fd = -1;
+    pthread_mutex_unlock(&wire->slot->lock);
+}
+
+void wire_watch(struct wire_slot *slot, int64_t now_ms)
+{
+    pthread_mutex_lock(&slot->lock);
+    if (slot->fd >= 0 && now_ms - slot->since_ms >= WINDOW_MS) {
+        uint64_t bytes = bytes_passed(slot->fd, slot->sending);
+        int64_t least = (now_ms - slot->since_ms) / 1000 * HTTP_MIN_RATE;
+        if (bytes - slot->bytes < (uint64_t)least) {
+            log_debug("a client that trickles is cut off");
+            shutdown(slot->fd, SHUT_RDWR);
+        }
+        slot->since_ms = now_ms;
+        slot->bytes = bytes;
+    }
+    pthread_mutex_unlock(&slot->lock);
+}
+
+/* ---- reading ---- */
+
+/* How many bytes to ask civetweb for, so that it does not wait for more than has come: it returns
+ * only when it has them all. Of a chunked body a sixth of what lies in the socket is certainly
+ * there: six bytes carry one at least. What it has buffered itself it does not tell. */
+static size_t how_many(struct wire *wire, size_t size)
+{
+    int queued = 0;
+    int64_t left = wire->head.length - wire->taken;
+    if (wire_fd(wire) < 0)
+        return size < 1024 ? size : 1024;
+    if (ioctl(wire->fd, SIOCINQ, &queued) < 0 || queued < 0)
+        queued = 0;
+    size_t ready = (size_t)queued;
+    if (wire->head.length < 0)
+        ready = ready >= 12 ? ready / 6 : 1;
+    else if (ready == 0)
+        ready = left <= BUFFERED_MAX ? (size_t)left : 1;
+    return ready < size ? ready : size;
+}
+
+static int say_continue(struct wire *wire)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (!wire->head.expects || wire->continued)
+        return 0;
+    wire->continued = true;
+    return wire_send(wire, go_on, sizeof go_on - 1, false);
+}
+
+static int64_t broken(struct wire *wire)
+{
+    wire->broken = wire->close = true;
+    return -1;
+}
+
+int64_t wire_read(struct wire *wire, void *bytes, size_t size)
+{
+    if (wire->complete)
+        return 0;
+    if (wire->broken || say_continue(wire) < 0)
+        return broken(wire);
+    if (wire->head.length >= 0 && wire->taken == wire->head.length) {
+        wire->complete = true;
+        return 0;
+    }
+    size_t wanted = how_many(wire, size);
+    watch_begin(wire, false);
+    int got = mg_read(wire->connection, bytes, wanted);
+    if (got > 0) {
+        wire->taken += got;
+        return got;
+    }
+    if (got < 0 || wire->head.length >= 0)
+        return broken(wire);
+    wire->complete = true;
+    return 0;
+}
+
+/* ---- sending ---- */
+
+static int wait_writable(struct wire *wire)
+{
+    struct pollfd ready = {.fd = wire->fd, .events = POLLOUT};
+    int found;
+    do
+        found = poll(&ready, 1, STALL_MS);
+    while (found < 0 && errno == EINTR);
+    return found > 0 && (ready.revents & (POLLERR | POLLHUP)) == 0 ? 0 : -1;
+}
+
+static int send_direct(struct wire *wire, const char *bytes, size_t length, bool more)
+{
+    watch_begin(wire, true);
+    while (length > 0) {
+        ssize_t sent =
+            send(wire->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+        if (sent > 0) {
+            bytes += sent;
+            length -= (size_t)sent;
+        } else if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+            return -1;
+        } else if (errno == EAGAIN && wait_writable(wire) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int wire_send(struct wire *wire, const void *bytes, size_t length, bool more)
+{
+    int result = 0;
+    if (wire->cut)
+        return -1;
+    if (wire->fd >= 0)
+        result = send_direct(wire, bytes, length, more);
+    else if (length > 0 && mg_write(wire->connection, bytes, length) != (int)length)
+        result = -1;
+    if (result < 0)
+        wire->close = wire->cut = true;
+    return result;
+}
+
+static int send_by_hand(struct wire *wire, int fd, int64_t offset, int64_t length)
+{
+    enum { STEP = 65536 };
+    uint8_t *piece = mem_alloc(STEP);
+    int result = 0;
+    while (length > 0 && result == 0) {
+        ssize_t got = pread(fd, piece, length < STEP ? (size_t)length : STEP, offset);
+        result = got > 0 ? wire_send(wire, piece, (size_t)got, false) : -1;
+        offset += got;
+        length -= got;
+    }
+    free(piece);
+    return result;
+}
+
+int wire_send_file(struct wire *wire, int fd, int64_t offset, int64_t length)
+{
+    if (wire->cut)
+        return -1;
+    if (wire_fd(wire) < 0)
+        return send_by_hand(wire, fd, offset, length);
+    watch_begin(wire, true);
+    off_t at = offset;
+    while (length > 0) {
+        ssize_t sent =
+            sendfile(wire->fd, fd, &at, length < SENDFILE_STEP ? (size_t)length : SENDFILE_STEP);
+        if (sent > 0) {
+            length -= sent;
+            continue;
+        }
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent == 0 || errno != EAGAIN || wait_writable(wire) < 0)
+            break;
+    }
+    if (length > 0)
+        wire->close = wire->cut = true;
+    return length > 0 ? -1 : 0;
+}
+
+/* ---- endings ---- */
+
+void wire_cut(struct wire *wire)
+{
+    wire->close = wire->cut = true;
+    if (wire_fd(wire) >= 0)
+        shutdown(wire->fd, SHUT_RDWR);
+}
+
+/* A client that is still sending would lose our answer to a reset: say that we have ended, and
+ * throw away what comes for a moment. */
+static void linger(struct wire *wire)
+{
+    char waste[16384];
+    int64_t until = when_monotonic_ms() + LINGER_MS, left = LINGER_BYTES;
+    if (wire_fd(wire) < 0)
+        return;
+    shutdown(wire->fd, SHUT_WR);
+    while (left > 0) {
+        struct pollfd ready = {.fd = wire->fd, .events = POLLIN};
+        int64_t now = when_monotonic_ms();
+        if (now >= until || poll(&ready, 1, (int)(until - now)) <= 0)
+            return;
+        ssize_t got = recv(wire->fd, waste, sizeof waste, MSG_DONTWAIT);
+        if (got <= 0)
+            return;
+        left -= got;
+    }
+}
+
+void wire_settle(struct wire *wire)
+{
+    char waste[4096];
+    bool waits = wire->head.expects && !wire->continued;
+    if (waits)
+        wire->close = true;
+    if (!wire->close && wire->head.length <= DRAIN_BYTES)
+        while (wire->taken < DRAIN_BYTES && wire_read(wire, waste, sizeof waste) > 0)
+            ;
+    bool unread = !wire->complete && wire->head.length != 0 && wire->taken != wire->head.length;
+    if (unread)
+        wire->close = true;
+    if (unread && !wire->cut && !wire->broken)
+        linger(wire);
+    watch_end(wire);
+}

@@ -1,0 +1,87 @@
+/*
+ * wire: the connection beneath a request. Of http.c, wire.c and reply.c only.
+ *
+ * civetweb owns the socket and tells nobody its descriptor. It is found as the one socket of this
+ * process with the client's address and port as its peer: only the thread that serves it closes it,
+ * so the number stays right for as long as the handler runs. If two sockets fit (a client may use
+ * one port towards two of the box's addresses), none is taken, and bytes go through civetweb.
+ *
+ * With the descriptor, bodies are read as they come, files leave by sendfile(2), and the watch
+ * (wire_watch, once a second) can cut who trickles: civetweb's own time-outs begin anew at each
+ * byte.
+ */
+#ifndef WEB_WIRE_H
+#define WEB_WIRE_H
+
+#include "web/head.h"
+#include "web/http.h"
+
+#include <pthread.h>
+
+struct mg_connection;
+
+/* What the watch knows of a thread. */
+struct wire_slot {
+    pthread_mutex_t lock;
+    int fd;           /* that it waits on; -1 none */
+    bool sending;     /* else receiving */
+    int64_t since_ms; /* when this window began */
+    uint64_t bytes;   /* that had passed then */
+    bool held;        /* has one of the places of http_hold */
+    char address[48]; /* of whoever has it */
+};
+
+enum wire_state { WIRE_ASKED, WIRE_BODY, WIRE_STREAM, WIRE_DONE };
+
+struct wire {
+    struct mg_connection *connection;
+    struct wire_slot *slot;
+    struct http *http;
+    struct head_line lines[HTTP_HEADERS_MAX + 1];
+    size_t line_count;
+    struct head head;
+    bool http_10;
+    int fd; /* WIRE_UNKNOWN not looked for yet, -1 not to be had */
+
+    /* the body */
+    int64_t taken;  /* bytes read of it */
+    bool continued; /* 100 was sent, or a final answer was */
+    bool complete;  /* read to its end */
+    bool broken;
+
+    /* the answer; of reply.c */
+    enum wire_state state;
+    int status;
+    int64_t promised; /* bytes of body still to be sent; -1 a stream */
+    bool close;       /* the connection ends afterwards */
+    bool cut;
+    struct buf out;     /* the head that is being built */
+    struct buf cookies; /* lines that outlast reply_begin */
+    struct buf extra;   /* lines for the next answer */
+    bool cached;        /* Cache-Control was added */
+};
+#define WIRE_UNKNOWN (-2)
+
+/* http_request names it http_wire, so that nobody else looks inside. */
+struct http_wire {
+    struct wire wire;
+};
+
+/* The descriptor, looked for at the first call; -1 if it is not to be had. */
+int wire_fd(struct wire *wire);
+
+/* Bytes of the body, as http_read. */
+int64_t wire_read(struct wire *wire, void *bytes, size_t size);
+/* All bytes; more: others follow at once. 0 or -1. */
+int wire_send(struct wire *wire, const void *bytes, size_t length, bool more);
+int wire_send_file(struct wire *wire, int fd, int64_t offset, int64_t length);
+
+/* After the handler: reads what is left of a short body, or lets the client see the answer before
+ * the connection closes. */
+void wire_settle(struct wire *wire);
+void wire_cut(struct wire *wire);
+
+/* Cuts a slot's connection if it trickles. now_ms is monotonic. */
+void wire_watch(struct wire_slot *slot, int64_t now_ms);
+
+#endif
