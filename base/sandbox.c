@@ -1,23 +1,214 @@
 #include "base/sandbox.h"
+#include "base/fs.h"
 #include "base/log.h"
 
-/* Until the table of this file is complete: what holds for every service. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The sanitizers trace their own process at its end and make calls of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
+#define CAP(number) (UINT64_C(1) << (number))
+
+/* Every service reads these: its libraries, time zones, accounts, the number of processors. */
+static const char *const system_paths[] = {
+    "/usr/lib",
+    "/lib",
+    "/lib64",
+    "/usr/share/zoneinfo",
+    "/etc/localtime",
+    "/etc/ld.so.cache",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/nsswitch.conf",
+    "/dev/urandom",
+    "/proc/self",
+    "/sys/devices/system/cpu",
+    NULL,
+};
+
+/* Who asks for names or certificates reads these, too. The resolver's file is replaced by rename
+ * when the network changes, so that a rule for the file alone would lose it; the accounts of the
+ * services may read nothing secret in /etc. */
+static const char *const resolver_paths[] = {
+    "/etc",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager",
+    "/run/connman",
+    NULL,
+};
+
+/* And riad-dhcp with dnsmasq, which inherits the walls: programs, the network's settings, the bus
+ * on which Avahi listens. */
+static const char *const network_paths[] = {
+    "/usr/sbin",      "/usr/bin",     "/sbin",     "/bin",          "/proc",
+    "/sys/class/net", "/sys/devices", "/run/dbus", "/var/run/dbus", NULL,
+};
+
+struct wall {
+    const char *const *paths[4]; /* readable; a NULL ends them */
+    uint64_t capabilities;       /* kept, if there */
+    rlim_t descriptors;
+};
+
+static const struct wall walls[SERVICE_COUNT] = {
+    [SERVICE_CHAT] = {{system_paths},                                0,                  8192 },
+    [SERVICE_WEB] = {{system_paths},                                0,                  16384},
+    [SERVICE_MIRROR] = {{system_paths, resolver_paths},                0,                  1024 },
+    [SERVICE_DHCP] = {{system_paths, resolver_paths, network_paths},
+                      CAP(CAP_NET_ADMIN) | CAP(CAP_NET_RAW) | CAP(CAP_NET_BIND_SERVICE),
+                      1024                                                                    },
+};
+
+/* ---- Landlock ---- */
+
+/* Rights that newer headers name; their numbers are the kernel's. */
+#define ACCESS_REFER    (UINT64_C(1) << 13) /* from ABI 2 */
+#define ACCESS_TRUNCATE (UINT64_C(1) << 14) /* from ABI 3 */
+
+#define READ_FILE  (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE)
+#define READ_RIGHT (READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define WRITE_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE)
+#define WRITE_RIGHT                                                                                \
+    (WRITE_FILE | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR |                    \
+     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |  \
+     LANDLOCK_ACCESS_FS_MAKE_SOCK | ACCESS_REFER)
+/* Nobody needs these, not even where it may write. */
+#define NO_RIGHT                                                                                   \
+    (LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | \
+     LANDLOCK_ACCESS_FS_MAKE_SYM)
+
+static int ruleset_fd = -1;
+
+static uint64_t known_rights(long abi)
+{
+    uint64_t rights = READ_RIGHT | WRITE_RIGHT | NO_RIGHT;
+
+    if (abi < 2)
+        rights &= ~ACCESS_REFER;
+    if (abi < 3)
+        rights &= ~ACCESS_TRUNCATE;
+    return rights;
+}
+
+/* Opens one path to this process. What does not exist is left out. 0 or -1, logged. */
+static int allow(const char *path, enum sandbox_access access, uint64_t known)
+{
+    struct landlock_path_beneath_attr rule = {.parent_fd = open(path, O_PATH | O_CLOEXEC)};
+    bool write = access == SANDBOX_WRITE;
+    struct stat st;
+    int result;
+
+    if (rule.parent_fd < 0)
+        return 0;
+    if (fstat(rule.parent_fd, &st) == 0 && S_ISDIR(st.st_mode))
+        rule.allowed_access = write ? WRITE_RIGHT | READ_RIGHT : READ_RIGHT;
+    else
+        rule.allowed_access = write ? WRITE_FILE : READ_FILE;
+    rule.allowed_access &= known;
+    result = (int)syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    if (result < 0)
+        log_errno("cannot open %s within the walls", path);
+    fs_close(rule.parent_fd);
+    return result;
+}
+
+static int allow_all(const struct wall *wall, const struct sandbox_path *paths, size_t count,
+                     uint64_t known)
+{
+    for (size_t list = 0; wall->paths[list] != NULL; list++)
+        for (size_t i = 0; wall->paths[list][i] != NULL; i++)
+            if (allow(wall->paths[list][i], SANDBOX_READ, known) < 0)
+                return -1;
+    for (size_t i = 0; i < count; i++)
+        if (allow(paths[i].path, paths[i].access, known) < 0)
+            return -1;
+    return allow("/dev/null", SANDBOX_WRITE, known);
+}
+
+static int confine_files(const struct wall *wall, const struct sandbox_path *paths, size_t count)
+{
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    struct landlock_ruleset_attr attr = {.handled_access_fs = known_rights(abi)};
+    int result = -1;
+
+    if (abi < 1) {
+        log_info("this kernel has no Landlock: files are guarded by their owners and modes only");
+        return 0;
+    }
+    ruleset_fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+    if (ruleset_fd < 0) {
+        log_errno("cannot build walls");
+        return -1;
+    }
+    if (allow_all(wall, paths, count, attr.handled_access_fs) == 0) {
+        result = (int)syscall(SYS_landlock_restrict_self, ruleset_fd, 0);
+        if (result < 0)
+            log_errno("cannot step behind the walls");
+    }
+    fs_close(ruleset_fd);
+    ruleset_fd = -1;
+    return result;
+}
+
+/* ---- rights and limits ---- */
+
+/* Whatever capabilities there are beyond those of the service go. */
+static int drop_capabilities(uint64_t kept)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+
+    if (syscall(SYS_capget, &head, data) < 0)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        uint32_t part = (uint32_t)(kept >> (32 * i));
+
+        data[i].effective &= part;
+        data[i].permitted &= part;
+        data[i].inheritable &= part;
+    }
+    return (int)syscall(SYS_capset, &head, data);
+}
+
+static int limit(const struct wall *wall)
+{
+    struct rlimit none = {0}, files;
+
+    if (setrlimit(RLIMIT_CORE, &none) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return -1;
+    files.rlim_cur = files.rlim_max < wall->descriptors ? files.rlim_max : wall->descriptors;
+    return setrlimit(RLIMIT_NOFILE, &files);
+}
 
 int sandbox_files(enum service_id id, const struct sandbox_path *paths, size_t count)
 {
-    struct rlimit none = {0};
+    const struct wall *wall = &walls[id];
 
-    (void)id;
-    (void)paths;
-    (void)count;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-        setrlimit(RLIMIT_CORE, &none) < 0) {
+    if (limit(wall) < 0 || drop_capabilities(wall->capabilities) < 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)) {
         log_errno("cannot give up rights");
         return -1;
     }
-    return 0;
+    return confine_files(wall, paths, count);
 }
 
 int sandbox_calls(enum service_id id)
