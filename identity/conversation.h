@@ -11,6 +11,7 @@
 #include "identity/person.h"
 
 #define ROOM_LOBBY       1
+#define ROOM_PUBLIC      (-2)
 #define MESSAGE_MAX_TEXT 16384 /* bytes, whatever the configuration says */
 #define TOPIC_MAX        512
 
@@ -43,6 +44,9 @@ struct message_new {
 int conversation_say(struct store *store, const struct message_new *messages, size_t count,
                      int64_t *ids);
 
+/* Within the caller's transaction: says one thing. 0 or -1. */
+int message_put(struct store *store, const struct message_new *message);
+
 /* Within the caller's transaction: the box says something in the lobby (a file arrived). 0 or -1.
  */
 int conversation_notice(struct store *store, enum message_kind kind, int64_t person_id,
@@ -52,13 +56,15 @@ typedef void message_each(void *context, const struct message *message);
 
 /* Which messages to read. */
 struct message_query {
-    int64_t reader_id; /* private ones only of this person; 0: none */
-    int64_t room_id;   /* 0: all rooms and the reader's private ones; -1: only the private ones */
-    int64_t with_id;   /* private ones with this person only; 0: anybody */
-    int64_t person_id; /* said by this person only; 0: anybody */
-    int64_t after, before;     /* ids, exclusive; 0: open */
+    int64_t reader_id;     /* private ones only of this person; 0: none */
+    int64_t room_id;       /* 0: all rooms and the reader's private ones; -1: only the private ones;
+                              ROOM_PUBLIC: all rooms, nothing private */
+    int64_t with_id;       /* private ones with this person only; 0: anybody */
+    int64_t person_id;     /* said by this person only; 0: anybody */
+    int64_t after, before; /* ids, exclusive; 0: open */
     int64_t from_ms, until_ms; /* times; 0: open */
-    const char *words;         /* full-text search, as typed; NULL: all */
+    const char *words;         /* full-text search, as typed (nothing in it is syntax; the last word
+                                  may be the beginning of one); NULL: all */
     int64_t limit;             /* at most this many; <= 1000 */
     bool newest; /* the newest of them rather than the oldest; always handed over oldest first */
 };
@@ -103,5 +109,13 @@ int64_t member_last_seen(struct store *store, int64_t room_id, int64_t person_id
 
 /* Tells the hosts. text quotes what was said before. 0 or -1. */
 int report_make(struct store *store, int64_t by_id, int64_t about_id, const char *text);
+struct report {
+    int64_t id, at;
+    char by[NAME_MAX_BYTES], about[NAME_MAX_BYTES]; /* "" forgotten */
+    const char *text;
+};
+typedef void report_each(void *context, const struct report *report);
+/* Those behind id after, for hosts only. 0 or -1. */
+int report_list(struct store *store, int64_t after, report_each *each, void *context);
 
 #endif

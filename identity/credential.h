@@ -22,12 +22,13 @@ struct credential {
     int64_t created_at, used_at, expires_at; /* expires_at 0 never */
 };
 
-/* Whose it is. 1 found and valid (*person filled in), 0 nobody's (or expired, or banned), -1
- * failed. Marks its use, at most once a minute. */
+/* Whose it is. 1 found and valid (*person filled in, ROLE_WAITING too: the caller asks), 0 nobody's
+ * (or expired, or banned), -1 failed. Marks its use, at most once a minute. Of several people with
+ * that key it is the one who used it last. */
 int credential_person(struct store *store, const char *kind, const uint8_t *digest,
                       const char *address, struct person *person, int64_t *credential_id);
 
-/* Adds one; STORE_EXISTS if that digest is known already. life_s 0: no end. */
+/* Adds one; STORE_EXISTS if they have it already. life_s 0: no end. */
 int credential_add(struct store *store, int64_t person_id, const char *kind, const uint8_t *digest,
                    const char *label, const char *address, int64_t life_s);
 
@@ -38,6 +39,9 @@ int credential_list(struct store *store, int64_t person_id, const char *kind, cr
 /* Removes one of theirs by id; the last key of somebody without a browser is refused
  * (ACT_NOTHING_TO_DO). */
 enum person_act credential_remove(struct store *store, int64_t person_id, int64_t id);
+
+/* Expired credentials and codes go; for whoever keeps house, e.g. once an hour. 0 or -1. */
+int credential_tidy(struct store *store);
 
 /* Makes a code for person ("web", "key", "browser"); out has CODE_TEXT bytes for "key" and
  * "browser", SECRET_TEXT for "web". An earlier code of that kind ends. 0 or -1. */
@@ -53,9 +57,11 @@ int code_use(struct store *store, const char *kind, const char *code, struct per
 /*
  * Wrong guesses are slowed down, per address and in all. Returns how long the caller must refuse to
  * look at a guess from that address, in milliseconds; 0 go on. guess_wrong reports one. Of this
- * process only; thread-safe.
+ * process only; thread-safe. Five wrong ones of an address are free, each one more doubles a pause
+ * from 1 s to a minute; ten minutes without one forgive. guess_forget is for tests.
  */
 int64_t guess_wait_ms(const char *address);
 void guess_wrong(const char *address);
+void guess_forget(void);
 
 #endif

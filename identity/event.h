@@ -22,6 +22,7 @@
 #define EVENT_FLIGHT   "flight"   /* flight.id: wanted, length known, landed, failed */
 #define EVENT_LEASE    "lease"    /* 0: leases changed */
 #define EVENT_KICK     "kick"     /* person.id: close their chat sessions */
+#define EVENT_REPORT   "report"   /* report.id: somebody told the hosts something */
 #define EVENT_REFRESH  "refresh"  /* 0: the mirror's index is to be renewed now */
 
 /* Appends one, within the caller's transaction. 0 or -1. */
