@@ -1,0 +1,294 @@
+#include "web/listing.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "web/asset.h"
+#include "web/form.h"
+#include "web/html.h"
+#include "web/page.h"
+#include "web/template.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_MAX (1024 * 1024)
+
+/* ---- lines ---- */
+
+struct gathered {
+    struct drop_file *file;
+    int count, max;
+};
+
+static void gather(void *context, const struct drop_file *file)
+{
+    struct gathered *gathered = context;
+    if (gathered->count == gathered->max)
+        return;
+    if (gathered->count % 32 == 0)
+        gathered->file =
+            mem_resize(gathered->file, (size_t)gathered->count + 32, sizeof *gathered->file);
+    gathered->file[gathered->count++] = *file;
+}
+
+static void size_put(struct buf *out, int64_t size)
+{
+    char text[WHEN_MAX];
+    when_size_text(size, text);
+    buf_printf(out, "<small>%s</small> ", text);
+}
+
+static void link_put(struct buf *out, const struct drop_file *file, bool whole)
+{
+    buf_puts(out, "<a href=\"/files/");
+    html_path(out, file->path);
+    buf_puts(out, file->folder ? "/\">" : "\">");
+    html_text(out, whole ? file->path : drop_path_name(file->path));
+    buf_puts(out, file->folder ? "/</a> " : "</a> ");
+}
+
+static void owner_put(struct buf *out, const char *owner)
+{
+    buf_puts(out, "<small>");
+    html_text(out, owner[0] == '\0' ? "a guest" : owner);
+    buf_puts(out, "</small> ");
+}
+
+/* Whether the visitor may delete it. Guests are asked for by their secret. */
+static bool is_theirs(struct call *call, const struct drop_file *file)
+{
+    const struct drop_actor *actor = &call->visitor.actor;
+    if (file->folder || drop_path_on_shelf(file->path))
+        return false;
+    if (actor->host || (actor->person_id != 0 && actor->person_id == file->person_id))
+        return true;
+    struct drop_file looked;
+    return file->person_id == 0 && actor->has_guest &&
+           drop_look_as(call->drop, file->path, actor, &looked) == DROP_OK && looked.yours;
+}
+
+static void delete_put(struct buf *out, const char *path)
+{
+    buf_puts(out, "<form method=post action=\"/delete\"><input type=hidden name=path value=\"");
+    html_text(out, path);
+    buf_puts(out, "\"><button class=small aria-label=\"Delete ");
+    html_text(out, path);
+    buf_puts(out, "\">Delete</button></form>");
+}
+
+static void details_put(struct buf *out, const struct drop_file *file)
+{
+    char hex[2 * DIGEST_SHA256_SIZE + 1];
+    buf_puts(out, "<details><summary>More</summary><p class=soft>");
+    if (file->downloads > 0)
+        buf_printf(out, "Fetched %lld times. ", (long long)file->downloads);
+    buf_puts(out, "<a href=\"/files/");
+    html_path(out, file->path);
+    buf_puts(out, "?qr\">QR code</a>");
+    if (file->has_sha256) {
+        fs_hex(file->sha256, sizeof file->sha256, hex);
+        buf_printf(out, "<br>SHA-256 <code>%s</code>", hex);
+    }
+    buf_puts(out, "</p></details>");
+}
+
+static void file_put(struct call *call, const struct drop_file *file, bool whole, struct buf *out)
+{
+    buf_printf(out, "<li id=f%lld>", (long long)file->id);
+    link_put(out, file, whole);
+    if (!file->folder) {
+        size_put(out, file->size);
+        owner_put(out, file->owner);
+        html_time(out, file->created_at, when_wall_ms());
+        if (!whole)
+            details_put(out, file);
+        if (is_theirs(call, file))
+            delete_put(out, file->path);
+    }
+    buf_puts(out, "</li>\n");
+}
+
+int listing_put(struct call *call, const struct drop_query *query, bool whole, struct buf *out,
+                char *next)
+{
+    struct drop_query more = *query;
+    int most = query->limit > 0 && query->limit < LISTING_PAGE ? (int)query->limit : LISTING_PAGE;
+    struct gathered gathered = {.max = most + 1};
+    more.limit = most + 1;
+    next[0] = '\0';
+    int result = drop_list(call->drop, &more, gather, &gathered);
+    int count = gathered.count > most ? most : gathered.count;
+    for (int i = 0; i < count; i++)
+        file_put(call, &gathered.file[i], whole, out);
+    if (gathered.count > most)
+        strcpy(next, gathered.file[most - 1].path);
+    free(gathered.file);
+    return result == -1 ? -1 : count;
+}
+
+static void coming_put(void *context, const struct drop_coming *coming)
+{
+    struct buf *out = context;
+    char received[WHEN_MAX], size[WHEN_MAX];
+    if (!coming->active)
+        return;
+    when_size_text(coming->received, received);
+    buf_printf(out, "<li id=a%lld><a href=\"/files/", (long long)coming->id);
+    html_path(out, coming->path);
+    buf_puts(out, "\">");
+    html_text(out, coming->path);
+    buf_printf(out, "</a> <small>arriving, %s", received);
+    if (coming->size >= 0) {
+        when_size_text(coming->size, size);
+        buf_printf(out, " of %s", size);
+    }
+    buf_puts(out, "</small> ");
+    owner_put(out, coming->owner);
+    buf_puts(out, "</li>\n");
+}
+
+int listing_coming(struct call *call, struct buf *out)
+{
+    return drop_coming_list(call->drop, &call->visitor.actor, coming_put, out);
+}
+
+/* ---- the page of a folder ---- */
+
+struct listing {
+    struct drop_query query;
+    char words[256], person[NAME_MAX_BYTES], day[16], after[DROP_PATH_MAX];
+    bool searched;
+    const char *trouble;
+};
+
+static void query_text(struct call *call, const char *name, char *out, size_t size)
+{
+    if (http_query(call->http, name, out, size) != 1)
+        out[0] = '\0';
+}
+
+static void listing_wish(struct call *call, const char *folder, struct listing *listing)
+{
+    struct person person;
+    struct drop_query *query = &listing->query;
+    query_text(call, "q", listing->words, sizeof listing->words);
+    query_text(call, "person", listing->person, sizeof listing->person);
+    query_text(call, "day", listing->day, sizeof listing->day);
+    query_text(call, "after", listing->after, sizeof listing->after);
+    listing->searched =
+        listing->words[0] != '\0' || listing->person[0] != '\0' || listing->day[0] != '\0';
+    query->folder = listing->searched ? NULL : folder;
+    query->words = listing->words[0] == '\0' ? NULL : listing->words;
+    query->after = listing->after[0] == '\0' ? NULL : listing->after;
+    if (listing->person[0] != '\0') {
+        if (person_by_name(call->store, listing->person, &person) == 1)
+            query->person_id = person.id;
+        else
+            listing->trouble = "There is nobody of that name.";
+    }
+    if (listing->day[0] != '\0' &&
+        when_day_range(listing->day, &query->from_ms, &query->until_ms) == -1)
+        listing->trouble = "A day is written as in 2026-11-22.";
+}
+
+/* `Drop / folder / folder`, each a link. */
+static void crumbs_put(struct buf *out, const char *folder)
+{
+    buf_puts(out, "<a href=\"/files/\">The drop</a>");
+    for (const char *at = folder; *at != '\0';) {
+        size_t length = strcspn(at, "/");
+        char *until = mem_dup_bytes(folder, (size_t)(at - folder) + length);
+        buf_puts(out, " / <a href=\"/files/");
+        html_path(out, until);
+        buf_puts(out, "/\">");
+        html_bytes(out, at, length);
+        buf_puts(out, "</a>");
+        free(until);
+        at += length;
+        at += *at == '/';
+    }
+}
+
+/* The address of what comes behind this page of the list. */
+static void next_put(struct buf *out, const struct listing *listing, const char *next)
+{
+    static const char *const names[] = {"q", "person", "day", "after"};
+    const char *values[] = {listing->words, listing->person, listing->day, next};
+    if (next[0] == '\0')
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        buf_puts(out, i == 0 ? "?" : "&");
+        buf_printf(out, "%s=", names[i]);
+        html_query(out, values[i]);
+    }
+}
+
+static void listing_fill(struct call *call, const char *folder, struct listing *listing,
+                         struct buf *out)
+{
+    struct buf files, coming, crumbs, more;
+    char next[DROP_PATH_MAX] = "";
+    buf_init(&files, PAGE_MAX);
+    buf_init(&coming, PAGE_MAX);
+    buf_init(&crumbs, 64 * 1024);
+    buf_init(&more, 64 * 1024);
+    crumbs_put(&crumbs, folder);
+    if (listing->trouble == NULL)
+        listing_put(call, &listing->query, listing->searched, &files, next);
+    if (!listing->searched && folder[0] == '\0')
+        listing_coming(call, &coming);
+    next_put(&more, listing, next);
+    const struct template_value values[] = {
+        TEMPLATE_HTML("crumbs", buf_text(&crumbs)),
+        TEMPLATE_TEXT("folder", folder),
+        TEMPLATE_HTML("files", buf_text(&files)),
+        TEMPLATE_HTML("coming", buf_text(&coming)),
+        TEMPLATE_TEXT("q", listing->words),
+        TEMPLATE_TEXT("person", listing->person),
+        TEMPLATE_TEXT("day", listing->day),
+        TEMPLATE_TEXT("searched", listing->searched ? "1" : ""),
+        TEMPLATE_TEXT("trouble", listing->trouble),
+        TEMPLATE_TEXT("more", buf_text(&more)),
+    };
+    template_put(out, asset_template("files.html"), values, sizeof values / sizeof values[0]);
+    buf_done(&files);
+    buf_done(&coming);
+    buf_done(&crumbs);
+    buf_done(&more);
+}
+
+void page_listing(struct call *call, const char *folder)
+{
+    struct listing *listing = mem_alloc(sizeof *listing);
+    struct drop_file file;
+    struct buf body;
+    buf_init(&body, PAGE_MAX);
+    enum drop_result found = folder[0] == '\0' ? DROP_OK : drop_look(call->drop, folder, &file);
+    if (found != DROP_OK) {
+        reply_error(call->http, drop_result_status(found), "%s", drop_result_text(found));
+    } else {
+        listing_wish(call, folder, listing);
+        listing_fill(call, folder, listing, &body);
+        page_reply(call, 200, folder[0] == '\0' ? "Files" : folder, "files", &body);
+    }
+    buf_done(&body);
+    free(listing);
+}
+
+void listing_delete(struct call *call)
+{
+    struct form form = {0};
+    if (form_read(call->http, &form) == -1)
+        return;
+    enum drop_result result =
+        drop_remove(call->drop, form_value(&form, "path"), &call->visitor.actor);
+    if (result != DROP_OK)
+        reply_error(call->http, drop_result_status(result), "%s", drop_result_text(result));
+    else if (page_wants_html(call))
+        reply_redirect(call->http, 303, "/files/");
+    else
+        reply_text(call->http, 200, "Deleted.");
+    form_done(&form);
+}

@@ -1,0 +1,22 @@
+/*
+ * listing: files as lines of a page. page_listing (web/page.h) is the page of a folder.
+ */
+#ifndef WEB_LISTING_H
+#define WEB_LISTING_H
+
+#include "web/route.h"
+
+/* Appends `<li>` for what the query finds, at most LISTING_PAGE; the path to go on behind, if there
+ * is more, is put in next (DROP_PATH_MAX bytes; "" no more). whole: with the path of each rather
+ * than its name, otherwise with its details. How many, or -1. */
+#define LISTING_PAGE 200
+int listing_put(struct call *call, const struct drop_query *query, bool whole, struct buf *out,
+                char *next);
+
+/* Appends `<li>` for each file that is arriving. 0 or -1. */
+int listing_coming(struct call *call, struct buf *out);
+
+/* POST /delete: `path`; for the buttons of pages without scripts. */
+void listing_delete(struct call *call);
+
+#endif
