@@ -45,39 +45,6 @@ int html_text(struct buf *out, const char *text)
     return html_bytes(out, text, strlen(text));
 }
 
-static bool unreserved(char byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') || (byte != '\0' && strchr("-._~", byte) != NULL);
-}
-
-static int percent(struct buf *out, const char *text, char also)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-        if (unreserved(*text) || *text == also) {
-            if (buf_putc(out, byte) == -1)
-                return -1;
-            continue;
-        }
-        char code[3] = {'%', digits[byte >> 4], digits[byte & 15]};
-        if (buf_put(out, code, sizeof code) == -1)
-            return -1;
-    }
-    return 0;
-}
-
-int html_path(struct buf *out, const char *text)
-{
-    return percent(out, text, '/');
-}
-
-int html_query(struct buf *out, const char *text)
-{
-    return percent(out, text, '~');
-}
-
 /* How many bytes at text are a web address; 0 none. */
 static size_t address_at(const char *text)
 {

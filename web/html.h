@@ -18,11 +18,6 @@ int html_text(struct buf *out, const char *text);
 /* The same of length bytes. */
 int html_bytes(struct buf *out, const void *bytes, size_t length);
 
-/* Appends text as percent-encoded UTF-8 for a URL's path (RFC 3986: everything but unreserved
- * characters and `/`), or for one value of its query (`/` too). Safe within an attribute. */
-int html_path(struct buf *out, const char *text);
-int html_query(struct buf *out, const char *text);
-
 /*
  * Appends what somebody said: escaped, with http and https addresses as links that tell the other
  * side nothing (rel) and open apart, and, when lines is set, with line ends kept. Only whole words

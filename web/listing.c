@@ -9,6 +9,7 @@
 #include "web/html.h"
 #include "web/page.h"
 #include "web/template.h"
+#include "web/url.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,7 @@ static void size_put(struct buf *out, int64_t size)
 static void link_put(struct buf *out, const struct drop_file *file, bool whole)
 {
     buf_puts(out, "<a href=\"/files/");
-    html_path(out, file->path);
+    url_encode(out, file->path, true);
     buf_puts(out, file->folder ? "/\">" : "\">");
     html_text(out, whole ? file->path : drop_path_name(file->path));
     buf_puts(out, file->folder ? "/</a> " : "</a> ");
@@ -85,7 +86,7 @@ static void details_put(struct buf *out, const struct drop_file *file)
     if (file->downloads > 0)
         buf_printf(out, "Fetched %lld times. ", (long long)file->downloads);
     buf_puts(out, "<a href=\"/files/");
-    html_path(out, file->path);
+    url_encode(out, file->path, true);
     buf_puts(out, "?qr\">QR code</a>");
     if (file->has_sha256) {
         fs_hex(file->sha256, sizeof file->sha256, hex);
@@ -136,7 +137,7 @@ static void coming_put(void *context, const struct drop_coming *coming)
         return;
     when_size_text(coming->received, received);
     buf_printf(out, "<li id=a%lld><a href=\"/files/", (long long)coming->id);
-    html_path(out, coming->path);
+    url_encode(out, coming->path, true);
     buf_puts(out, "\">");
     html_text(out, coming->path);
     buf_printf(out, "</a> <small>arriving, %s", received);
@@ -201,7 +202,7 @@ static void crumbs_put(struct buf *out, const char *folder)
         size_t length = strcspn(at, "/");
         char *until = mem_dup_bytes(folder, (size_t)(at - folder) + length);
         buf_puts(out, " / <a href=\"/files/");
-        html_path(out, until);
+        url_encode(out, until, true);
         buf_puts(out, "/\">");
         html_bytes(out, at, length);
         buf_puts(out, "</a>");
@@ -221,7 +222,7 @@ static void next_put(struct buf *out, const struct listing *listing, const char 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         buf_puts(out, i == 0 ? "?" : "&");
         buf_printf(out, "%s=", names[i]);
-        html_query(out, values[i]);
+        url_encode(out, values[i], false);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "web/html.h"
 #include "web/page.h"
 #include "web/template.h"
+#include "web/url.h"
 #include "web/words.h"
 
 #include <stdio.h>
@@ -95,7 +96,7 @@ static void same_view(const struct talk_wish *wish, struct buf *out)
         if (values[i][0] == '\0')
             continue;
         buf_printf(out, "%s=", names[i]);
-        html_query(out, values[i]);
+        url_encode(out, values[i], false);
         buf_puts(out, "&");
     }
 }
@@ -110,7 +111,7 @@ static void put_tab(void *context, const struct room *room)
 {
     struct tabs *tabs = context;
     buf_puts(tabs->out, "<a href=\"/chat?room=");
-    html_query(tabs->out, room->name);
+    url_encode(tabs->out, room->name, false);
     buf_printf(tabs->out, "\" data-room=\"%s\"%s>", room->name,
                room->id == tabs->wish->room.id ? " aria-current=page" : "");
     html_text(tabs->out, room->name);

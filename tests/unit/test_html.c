@@ -43,15 +43,6 @@ static void a_nul_is_replaced(void **state)
     buf_done(&out);
 }
 
-static void paths_are_percent_encoded(void **state)
-{
-    (void)state;
-    expect(html_path, "a b/c?d#e%f\"g", "a%20b/c%3Fd%23e%25f%22g");
-    expect(html_path, "\xc3\xa9", "%C3%A9");
-    expect(html_path, "A-Z_0.9~", "A-Z_0.9~");
-    expect(html_query, "a/b&c=d", "a%2Fb%26c%3Dd");
-}
-
 static void words_become_links(void **state)
 {
     (void)state;
@@ -78,9 +69,6 @@ static void a_full_buffer_fails(void **state)
     struct buf out;
     buf_init(&out, 6);
     assert_int_equal(html_text(&out, "a<b<"), -1);
-    buf_clear(&out);
-    assert_int_equal(html_path(&out, "  "), 0);
-    assert_int_equal(html_path(&out, " "), -1);
     buf_clear(&out);
     assert_int_equal(html_words(&out, "http://a"), -1);
     buf_done(&out);
