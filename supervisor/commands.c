@@ -2,7 +2,5 @@
 
 const struct command *const commands[] = {
     &command_run,
-    &command_check,
-    &command_status,
     NULL,
 };

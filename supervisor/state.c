@@ -1,0 +1,258 @@
+#include "supervisor/state.h"
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/when.h"
+#include "identity/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Up to here a store is looked through at every start; that takes a few dozen milliseconds. */
+#define STORE_QUICK_MAX (64 * 1024 * 1024)
+
+enum owner { KEEPER, BOX, DHCP };
+
+static const struct {
+    const char *name;
+    mode_t mode;
+    enum owner owner;
+} folders[] = {
+    {"run",      0755,  KEEPER},
+    {"keys",     0700,  KEEPER},
+    {"store",    02770, BOX   },
+    {"drop",     02750, BOX   },
+    {"mirror",   02750, BOX   },
+    {"run/dhcp", 02750, DHCP  },
+};
+
+/* ---- folders ---- */
+
+static int explain(const char *path)
+{
+    log_errno("the state folder cannot be used: %s (as user %d); give it to this user or choose "
+              "another with [box] state",
+              path, (int)geteuid());
+    return -1;
+}
+
+/* A folder with that mode and owner. One that exists is left as it is, unless it is the keeper's
+ * own and others could write there. */
+static int make_folder(const char *path, mode_t mode, const struct account *owner)
+{
+    struct stat st;
+    int fd;
+
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return explain(path);
+    bool made = errno != EEXIST;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        fs_close(fd);
+        return explain(path);
+    }
+    int result = 0;
+    if (made && owner && owner->change)
+        result = fchown(fd, owner->uid, owner->gid);
+    if (result == 0 && (made || (!owner && st.st_mode & (0777 & ~mode))))
+        result = fchmod(fd, mode);
+    fs_close(fd);
+    return result < 0 ? explain(path) : 0;
+}
+
+int state_make(const struct config *config, const struct account *box, const struct account *dhcp)
+{
+    const struct account *const owners[] = {[KEEPER] = NULL, [BOX] = box, [DHCP] = dhcp};
+    int result = 0;
+
+    if (fs_make_folders(config->box.state, 0755) < 0)
+        return explain(config->box.state);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && result == 0; i++) {
+        char *path = config_path(config, folders[i].name);
+        if (folders[i].owner != DHCP || dhcp) {
+            errno = 0;
+            result = make_folder(path, folders[i].mode, owners[folders[i].owner]);
+        }
+        free(path);
+    }
+    return result;
+}
+
+/* ---- the lock ---- */
+
+static pid_t read_pid(int fd)
+{
+    char text[32];
+    ssize_t length = pread(fd, text, sizeof text - 1, 0);
+
+    if (length <= 0)
+        return 0;
+    text[length] = '\0';
+    return (pid_t)strtol(text, NULL, 10);
+}
+
+int state_lock(const struct config *config, bool *unclean)
+{
+    char *path = config_path(config, "run/lock"), *text = NULL;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int result = -1;
+
+    if (fd < 0) {
+        explain(path);
+        goto out;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        log_error("another box (pid %d) runs on %s already; end it, or give this one another "
+                  "[box] state",
+                  (int)read_pid(fd), config->box.state);
+        goto out;
+    }
+    *unclean = read_pid(fd) != 0;
+    text = mem_printf("%d\n", (int)getpid());
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, strlen(text), 0) < 0) {
+        explain(path);
+        goto out;
+    }
+    result = fd;
+out:
+    if (result < 0)
+        fs_close(fd);
+    free(text);
+    free(path);
+    return result;
+}
+
+void state_unlock(int lock)
+{
+    if (lock < 0)
+        return;
+    if (ftruncate(lock, 0) < 0)
+        log_errno("cannot note that the box ended in order");
+    fs_close(lock);
+}
+
+pid_t state_holder(const struct config *config)
+{
+    char *path = config_path(config, "run/lock");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    pid_t pid = 0;
+
+    free(path);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+        pid = read_pid(fd);
+    fs_close(fd);
+    return pid;
+}
+
+/* ---- the store, in a child ---- */
+
+static void move_aside(const char *path, const char *mark)
+{
+    static const char *const parts[] = {"", "-wal", "-shm"};
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char *from = mem_printf("%s%s", path, parts[i]);
+        char *to = mem_printf("%s.damaged-%s%s", path, mark, parts[i]);
+        if (rename(from, to) < 0 && errno != ENOENT)
+            log_errno("cannot set %s aside", from);
+        free(from);
+        free(to);
+    }
+}
+
+static void set_aside(const char *path, const char *finding)
+{
+    time_t now = (time_t)(when_wall_ms() / 1000);
+    struct tm local;
+    char mark[32];
+
+    strftime(mark, sizeof mark, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
+    move_aside(path, mark);
+    log_error("the store was damaged (%s): set aside as %s.damaged-%s, and a new one begins; names "
+              "are claimed again, the files are still there. A backup put back in its place brings "
+              "all back",
+              finding ? finding : "unreadable", path, mark);
+}
+
+/* Whether the store is there, and found damaged; then it is set aside. */
+static bool was_damaged(const char *path)
+{
+    char *finding = NULL;
+    bool damaged = access(path, F_OK) == 0 && store_check(path, &finding) == 0;
+
+    if (damaged)
+        set_aside(path, finding);
+    free(finding);
+    return damaged;
+}
+
+static enum state_store prepare_store(const char *path, bool thorough)
+{
+    struct stat st;
+    bool look = stat(path, &st) == 0 && (thorough || st.st_size <= STORE_QUICK_MAX);
+    bool anew = look && was_damaged(path);
+
+    if (store_migrate(path) == 0)
+        return anew ? STATE_STORE_ANEW : STATE_STORE_READY;
+    if (anew || look || !was_damaged(path))
+        return STATE_STORE_FAILED;
+    return store_migrate(path) == 0 ? STATE_STORE_ANEW : STATE_STORE_FAILED;
+}
+
+/* What a service must be able to write, seen with its own eyes. */
+static int check_folders(const struct config *config)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && result == 0; i++) {
+        char *path = config_path(config, folders[i].name);
+        if (folders[i].owner == BOX &&
+            faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) < 0)
+            result = explain(path);
+        free(path);
+    }
+    return result;
+}
+
+static int run_child(const struct config *config, const struct account *box, bool thorough)
+{
+    char *path = config_path(config, "store/riad.db");
+    enum state_store result = STATE_STORE_FAILED;
+
+    umask(0007);
+    if (account_become(box) == 0 && check_folders(config) == 0)
+        result = prepare_store(path, thorough);
+    free(path);
+    return result;
+}
+
+enum state_store state_store(const struct config *config, const struct account *box, bool thorough)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid < 0) {
+        log_errno("cannot start a process for the store");
+        return STATE_STORE_FAILED;
+    }
+    if (pid == 0)
+        _exit((uint8_t)run_child(config, box, thorough));
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (!WIFEXITED(status)) {
+        log_error("the process that prepares the store died of signal %d", WTERMSIG(status));
+        return STATE_STORE_FAILED;
+    }
+    return (enum state_store)(int8_t)WEXITSTATUS(status);
+}
