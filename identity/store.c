@@ -117,7 +117,6 @@ struct store *store_connect(const char *path, bool *damaged)
 {
     static const char settings[] = "PRAGMA foreign_keys = ON;"
                                    "PRAGMA temp_store = MEMORY;"
-                                   "PRAGMA trusted_schema = OFF;"
                                    "PRAGMA cache_size = -1024;"
                                    "PRAGMA journal_size_limit = 4194304;"
                                    "PRAGMA synchronous = FULL;";
