@@ -203,10 +203,12 @@ CREATE TABLE flight (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     name       TEXT NOT NULL UNIQUE,
     state      TEXT NOT NULL CHECK (state IN ('wanted', 'flying', 'landed', 'failed')),
-    priority   INTEGER NOT NULL DEFAULT 0,      -- 0 somebody waits, 1 prefetch
+    priority   INTEGER NOT NULL DEFAULT 0,      -- 0 somebody waits, 1 nobody does any more, 2 prefetch
+    keep       INTEGER NOT NULL DEFAULT 0,      -- 1: it leaves the cache last
     length     INTEGER,                         -- NULL not known (yet)
     received   INTEGER NOT NULL DEFAULT 0,
-    error      TEXT NOT NULL DEFAULT '',        -- why it failed, for the client and the status
+    speed      INTEGER NOT NULL DEFAULT 0,      -- bytes a second, while it flies
+    error      TEXT NOT NULL DEFAULT '',        -- why it failed: a status (404, 503) and a sentence
     wanted_at  INTEGER NOT NULL,
     ended_at   INTEGER
 );

@@ -1,0 +1,76 @@
+/*
+ * fetch: transfers across the link, through libcurl.
+ *
+ * fetch.c alone includes libcurl. It knows URLs and bytes, nothing of archives: what is fetched, in
+ * which order and what a failure means is for its callers (mirror/flight.h, mirror/renew.h). One
+ * thread; connections to a host are kept open and used again; redirects are followed, certificates
+ * verified, a proxy taken from the environment; the rate of all transfers together is bounded.
+ */
+#ifndef MIRROR_FETCH_H
+#define MIRROR_FETCH_H
+
+#include "mirror/range.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FETCH_STALL_MS                                                                             \
+    8000                    /* a body that brings less than FETCH_STALL_MIN in that time has died  \
+                             */
+#define FETCH_STALL_MIN 512 /* bytes */
+#define FETCH_FIRST_MS  30000 /* for the head of a response: forges pack while one waits */
+
+struct fetch;
+struct transfer;
+
+/* NULL, logged, if libcurl cannot start. */
+struct fetch *fetch_new(void);
+void fetch_free(struct fetch *fetch);
+
+/* Bytes a second for all transfers, 0 no limit. */
+void fetch_set_rate(struct fetch *fetch, int64_t bytes);
+
+/* How a transfer ended. */
+enum fetch_end {
+    FETCH_COMPLETE,    /* the response ended as it should; see its status */
+    FETCH_CUT,         /* it broke off, or was reset */
+    FETCH_STALLED,     /* nothing came for too long */
+    FETCH_UNREACHABLE, /* no address, no connection: it may be the link */
+    FETCH_REFUSED,     /* a certificate, a protocol, a loop of redirects: trying again is no use */
+    FETCH_STOPPED,     /* one of the caller's functions said so */
+};
+
+/* Whom a transfer calls; none of these may start or end a transfer but the last. */
+struct fetch_calls {
+    /* A final response of status 200 or 206 begins. 0 go on, -1 stop. */
+    int (*head)(void *context, const struct response *response);
+    /* Bytes of its body. 0 go on, -1 stop. */
+    int (*data)(void *context, const void *bytes, size_t length);
+    /* The end, once, whatever happened: the transfer is gone afterwards. why is a few words. */
+    void (*end)(void *context, enum fetch_end end, const struct response *response,
+                const char *why);
+};
+
+struct fetch_request {
+    const char *url;
+    int64_t offset;              /* > 0: the rest from here on (Range) */
+    const char *if_range;        /* with offset: a strong ETag, or NULL */
+    const char *etag, *modified; /* make it conditional; NULL or "" not */
+    bool background;             /* waits for the others where the rate is bounded */
+};
+
+/* Begins a transfer. NULL: the URL is no good; end is not called then. */
+struct transfer *fetch_start(struct fetch *fetch, const struct fetch_request *request,
+                             const struct fetch_calls *calls, void *context);
+
+/* Gives a transfer up; end is not called. */
+void fetch_stop(struct transfer *transfer);
+
+/* Waits at most timeout_ms for transfers or for fd to be readable, and lets everything happen. */
+void fetch_wait(struct fetch *fetch, int fd, int timeout_ms);
+
+/* Bytes of bodies received since the start, by all transfers. */
+int64_t fetch_bytes(const struct fetch *fetch);
+
+#endif

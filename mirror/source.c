@@ -1,0 +1,93 @@
+/*
+ * source: order, patience and pauses.
+ */
+#include "mirror/source.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_PAUSE_MS    250
+#define LONGEST_PAUSE_MS  8000
+#define WRONG_MAX         2
+#define UNREACHABLE_COSTS 3 /* tries; a host that cannot be reached seldom comes back in seconds   \
+                             */
+
+void sources_put(struct sources *sources, const char *url)
+{
+    for (size_t i = 0; i < sources->count; i++)
+        if (strcmp(sources->list[i].url, url) == 0)
+            return;
+    if (sources->count < SOURCES_MAX)
+        sources->list[sources->count++] = (struct source){.url = mem_dup(url)};
+}
+
+void sources_done(struct sources *sources)
+{
+    for (size_t i = 0; i < sources->count; i++)
+        free(sources->list[i].url);
+    sources->count = 0;
+}
+
+struct source *sources_next(struct sources *sources, int64_t now_ms, int64_t *wake_ms)
+{
+    struct source *best = NULL;
+
+    *wake_ms = -1;
+    for (size_t i = 0; i < sources->count; i++) {
+        struct source *source = &sources->list[i];
+
+        if (source->gone)
+            continue;
+        if (*wake_ms < 0 || source->not_before_ms < *wake_ms)
+            *wake_ms = source->not_before_ms;
+        if (source->not_before_ms <= now_ms && (!best || source->wrong < best->wrong))
+            best = source;
+    }
+    return best;
+}
+
+static int64_t pause_ms(int tries)
+{
+    int64_t pause = FIRST_PAUSE_MS;
+
+    while (--tries > 0 && pause < LONGEST_PAUSE_MS)
+        pause *= 2;
+    return pause < LONGEST_PAUSE_MS ? pause : LONGEST_PAUSE_MS;
+}
+
+void source_note(struct source *source, enum source_outcome outcome, bool progress,
+                 int64_t retry_after_ms, int retries, int64_t now_ms)
+{
+    static const int costs[] = {[SOURCE_BUSY] = 1,
+                                [SOURCE_BROKE] = 1,
+                                [SOURCE_UNREACHABLE] = UNREACHABLE_COSTS,
+                                [SOURCE_LINK] = 0};
+    int64_t pause;
+
+    if (outcome == SOURCE_LACKS || outcome == SOURCE_WRONG) {
+        source->wrong += outcome == SOURCE_WRONG;
+        source->gone = outcome == SOURCE_LACKS || source->wrong >= WRONG_MAX;
+        source->not_before_ms = now_ms;
+        return;
+    }
+    if (progress) {
+        source->tries = 0;
+        source->not_before_ms = now_ms;
+        return;
+    }
+    source->tries += costs[outcome];
+    source->gone = source->temporary = source->tries > retries;
+    pause = outcome == SOURCE_LINK ? FIRST_PAUSE_MS : pause_ms(source->tries);
+    if (retry_after_ms > pause)
+        pause = retry_after_ms;
+    source->not_before_ms = now_ms + pause;
+}
+
+bool sources_may_return(const struct sources *sources)
+{
+    for (size_t i = 0; i < sources->count; i++)
+        if (sources->list[i].temporary)
+            return true;
+    return false;
+}
