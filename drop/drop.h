@@ -67,7 +67,7 @@ struct drop_file {
     bool folder;
     int64_t person_id;          /* 0: nobody's, a guest's */
     char owner[NAME_MAX_BYTES]; /* "" likewise */
-    bool yours;                 /* the actor given to drop_look_as may replace and remove it */
+    bool yours;                 /* the actor given to drop_look_as owns it */
     int64_t size, created_at, modified_at, downloads;
     bool has_sha256; /* not yet for what was just put there by hand */
     uint8_t sha256[DIGEST_SHA256_SIZE];
@@ -139,9 +139,10 @@ struct drop_wish {
 enum drop_result drop_begin(struct drop *drop, const struct drop_wish *wish,
                             struct drop_arrival **arrival);
 /*
- * Goes on with one that was paused, by its key; only its owner may (or a host). One writer at a
- * time: DROP_BUSY, but a connection of this process that has brought nothing for a second is
- * taken over: its next drop_write answers DROP_BUSY.
+ * Goes on with one that was paused, by its key. The key is told to nobody but the uploader: with
+ * actor NULL it is permission enough (tus), else the actor must own it. One writer at a time:
+ * DROP_BUSY, but a connection of this process that has brought nothing for a second is taken over:
+ * whatever it calls next answers DROP_BUSY.
  */
 enum drop_result drop_resume(struct drop *drop, const char *key, const struct drop_actor *actor,
                              struct drop_arrival **arrival);
@@ -151,8 +152,10 @@ enum drop_result drop_resume_path(struct drop *drop, const char *path,
 
 const char *drop_arrival_key(const struct drop_arrival *arrival);
 const char *drop_arrival_path(const struct drop_arrival *arrival);
-int64_t drop_arrival_offset(const struct drop_arrival *arrival); /* the part's length */
-int64_t drop_arrival_size(const struct drop_arrival *arrival);   /* -1 not known */
+/* How much is there without a gap: where to go on; and the length of what is there, with gaps. */
+int64_t drop_arrival_offset(const struct drop_arrival *arrival);
+int64_t drop_arrival_length(const struct drop_arrival *arrival);
+int64_t drop_arrival_size(const struct drop_arrival *arrival); /* -1 not known */
 int drop_arrival_fd(const struct drop_arrival *arrival); /* to read back from; the arrival's */
 enum drop_result drop_arrival_set_size(struct drop_arrival *arrival, int64_t size);
 /* The published file gets this time rather than that of its last byte. */
@@ -173,8 +176,8 @@ enum drop_result drop_sync(struct drop_arrival *arrival);
  * same name are the same file (*same); with other bytes there, and neither replace nor exact, a
  * free name `NAME (2).EXT`; *replaced (may be NULL) says that an own file was. Announced in the
  * chat by one line (files that one actor publishes within seconds: one line). Releases the arrival
- * whatever comes of it; after DROP_NO_SPACE its part is kept as by drop_pause, after everything
- * else but DROP_OK it is gone.
+ * whatever comes of it; after DROP_NO_SPACE, or DROP_WRONG_OFFSET (not all is here yet), its part
+ * is kept as by drop_pause, after everything else it is gone.
  */
 enum drop_result drop_publish(struct drop_arrival *arrival, struct drop_file *file, bool *same,
                               bool *replaced);
@@ -186,20 +189,21 @@ void drop_abandon(struct drop_arrival *arrival);
 /* One that is on its way, for lists and for followers. */
 struct drop_coming {
     int64_t id;
-    char key[SECRET_TEXT];
+    char key[SECRET_TEXT]; /* "" unless it is yours, or was asked for by the key */
     char path[DROP_PATH_MAX];
     char owner[NAME_MAX_BYTES];
     char door[8];
     int64_t person_id, size, received, started_at, touched_at, expires_at;
-    bool yours;  /* the given actor may go on with it */
-    bool active; /* bytes came within the last seconds */
+    bool yours;    /* the given actor may go on with it */
+    bool in_order; /* received is a number that grows; else only its end means something */
+    bool active;   /* bytes came within the last seconds */
 };
 typedef void drop_coming_each(void *context, const struct drop_coming *coming);
 /* All that are on their way and known to others: what takes no longer than a blink is not. actor
  * may be NULL. 0 or -1. */
 int drop_coming_list(struct drop *drop, const struct drop_actor *actor, drop_coming_each *each,
                      void *context);
-/* By its key. Only its owner (or a host): DROP_NOT_FOUND for others; actor NULL: anybody. */
+/* By its key, as for drop_resume. */
 enum drop_result drop_coming_by_key(struct drop *drop, const char *key,
                                     const struct drop_actor *actor, struct drop_coming *coming);
 /* The newest of that owner under that path: `Upload-Offset` of HEAD, reput. */

@@ -40,6 +40,12 @@ const char *drop_path_name(const char *path);
  * DROP_PATH_MAX bytes. */
 void drop_path_numbered(const char *path, unsigned number, char *out);
 
+/* The folder that a path lies in, "" at the top; out has DROP_PATH_MAX bytes. */
+void drop_path_folder(const char *path, char *out);
+
+/* A path (or words) without case and marks, so that `helene` finds `Hélène`; yours to free. */
+char *drop_path_fold(const char *path);
+
 /* Whether path is shelf or within it. */
 bool drop_path_on_shelf(const char *path);
 

@@ -154,6 +154,8 @@ CREATE TABLE file (
 CREATE INDEX file_folder ON file (folder, path);
 CREATE INDEX file_created ON file (created_at);
 CREATE INDEX file_person ON file (person_id);
+CREATE INDEX file_guest ON file (guest) WHERE guest IS NOT NULL;
+CREATE INDEX file_modified ON file (modified_at);
 CREATE INDEX file_unannounced ON file (id) WHERE announced = 0;
 CREATE INDEX file_unread ON file (id) WHERE sha256 IS NULL;
 
@@ -177,6 +179,7 @@ CREATE TABLE arrival (
     door       TEXT NOT NULL CHECK (door IN ('put', 'form', 'tus', 'sftp', 'ssh')),
     size       INTEGER,                         -- NULL: not known yet
     received   INTEGER NOT NULL DEFAULT 0,
+    synced     INTEGER NOT NULL DEFAULT 0,      -- so much is on disk for sure, even after a power cut
     replaces   INTEGER NOT NULL DEFAULT 0,      -- its owner's file of that name
     exact      INTEGER NOT NULL DEFAULT 0,      -- that name or none
     scattered  INTEGER NOT NULL DEFAULT 0,      -- bytes came out of order: not to be followed
