@@ -37,6 +37,7 @@ static const char *const system_paths[] = {
     "/etc/nsswitch.conf",
     "/dev/urandom",
     "/proc/self",
+    "/proc/sys/kernel/random/boot_id",
     "/sys/devices/system/cpu",
     NULL,
 };
