@@ -2,5 +2,6 @@
 
 const struct command *const commands[] = {
     &command_run,
+    &command_status,
     NULL,
 };

@@ -1,0 +1,40 @@
+#include "supervisor/figures.h"
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/when.h"
+#include "identity/lease.h"
+#include "identity/person.h"
+#include "identity/presence.h"
+
+static void count_lease(void *context, const struct lease *lease)
+{
+    struct figures *figures = context;
+
+    if (lease->expires_at > when_wall_ms())
+        figures->leases++;
+}
+
+static int read_counts(struct figures *figures, struct store *store)
+{
+    if (store_int(store, &figures->files, "SELECT count(*) FROM file", "") < 0 ||
+        store_int(store, &figures->file_bytes, "SELECT coalesce(sum(size), 0) FROM file", "") < 0 ||
+        store_int(store, &figures->messages, "SELECT count(*) FROM message", "") < 0)
+        return -1;
+    figures->people = person_count(store);
+    figures->hosts = person_host_count(store);
+    figures->here = presence_count(store);
+    return lease_list(store, count_lease, figures);
+}
+
+int figures_read(struct figures *figures, const struct config *config, struct store *store)
+{
+    *figures = (struct figures){0};
+    if (fs_space(config->box.state, &figures->disk_free, &figures->disk_total) < 0) {
+        log_errno("cannot ask how full the disk is: %s", config->box.state);
+        return -1;
+    }
+    figures->link_bytes = store_counter(store, "mirror.fetched_bytes");
+    figures->served_bytes = store_counter(store, "mirror.served_bytes");
+    return read_counts(figures, store);
+}

@@ -1,0 +1,22 @@
+/*
+ * figures: what `riad status` tells from the store: people, files, leases, savings.
+ */
+#ifndef SUPERVISOR_FIGURES_H
+#define SUPERVISOR_FIGURES_H
+
+#include "config/config.h"
+#include "identity/store.h"
+
+struct figures {
+    int64_t people, hosts, here; /* known names, those who moderate, those with an open door */
+    int64_t messages;
+    int64_t files, file_bytes;
+    int64_t leases;
+    int64_t link_bytes, served_bytes; /* of the mirror: across the link, to clients */
+    int64_t disk_free, disk_total;    /* of the file system that holds the state */
+};
+
+/* 0, or -1, logged. */
+int figures_read(struct figures *figures, const struct config *config, struct store *store);
+
+#endif
