@@ -128,27 +128,23 @@ static int browser_is(struct store *store, const struct person_attempt *attempt,
 static enum person_claim look(struct store *store, const struct person_attempt *attempt,
                               const char *name, struct person *person)
 {
-    bool browser = strcmp(attempt->kind, "browser") == 0;
-    int found = browser ? browser_is(store, attempt, person) : 0;
-    int yours = found;
-    if (found == 0)
-        found = person_by_name(store, name, person);
-    if (found == 1 && yours == 0)
+    int yours = strcmp(attempt->kind, "browser") == 0 ? browser_is(store, attempt, person) : 0;
+    /* One look for the name and for what looks like it: between two, somebody may claim it. */
+    int found = yours ? yours : person_by_skeleton(store, name, person);
+    bool same = found == 1 && strcmp(person->name, name) == 0;
+    if (same && !yours)
         yours = holds(store, person->id, attempt);
     if (found == -1 || yours == -1)
         return CLAIM_FAILED;
     int banned = ban_holds(store, yours ? person->id : 0, attempt->digest, attempt->address, NULL);
-    if (banned == -1)
-        return CLAIM_FAILED;
     if (banned && !yours)
         memset(person, 0, sizeof *person);
     if (banned)
-        return CLAIM_BANNED;
+        return banned == 1 ? CLAIM_BANNED : CLAIM_FAILED;
+    if (yours)
+        return CLAIM_IS_YOURS;
     if (found)
-        return yours ? CLAIM_IS_YOURS : CLAIM_TAKEN;
-    found = person_by_skeleton(store, name, person);
-    if (found)
-        return found == 1 ? CLAIM_LOOKS_LIKE : CLAIM_FAILED;
+        return same ? CLAIM_TAKEN : CLAIM_LOOKS_LIKE;
     return attempt->newcomers == NEWCOMERS_CLOSED ? CLAIM_CLOSED : CLAIM_MADE;
 }
 
