@@ -364,16 +364,16 @@ int cache_evict(const struct cache *cache, int64_t target, int64_t *left, int64_
     return result < 0 ? -1 : gone;
 }
 
-int64_t cache_limit(const struct cache *cache, const struct config *config, int64_t held)
+int64_t cache_limit(const struct cache *cache, const struct config *config, int64_t held,
+                    int64_t grown)
 {
-    int64_t limit = config->mirror[0].cache_size, available, total, spare;
+    int64_t limit = config->mirror[0].cache_size, available, total;
 
     if (fs_space(cache->path, &available, &total) < 0)
         return limit;
-    spare = held + available - config_reserve(config, total);
     if (limit > total / 2)
         limit = total / 2;
-    if (limit > spare)
-        limit = spare;
+    if (available < config_reserve(config, total) && limit > held - grown)
+        limit = held - grown;
     return limit > 0 ? limit : 0;
 }

@@ -72,7 +72,9 @@ int cache_walk(const struct cache *cache, cache_handler *handler, void *context)
  */
 int cache_evict(const struct cache *cache, int64_t target, int64_t *left, int64_t *count);
 
-/* The most that the cache may hold: size, or half the disk, and what the reserve leaves. */
-int64_t cache_limit(const struct cache *cache, const struct config *config, int64_t held);
+/* The most that the cache may hold: cache_size, or half the disk if that is less; and where the
+ * disk is down to its reserve, no more than before: held bytes less those that came since. */
+int64_t cache_limit(const struct cache *cache, const struct config *config, int64_t held,
+                    int64_t grown);
 
 #endif

@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_PAUSE_MS    250
-#define LONGEST_PAUSE_MS  8000
-#define WRONG_MAX         2
-#define UNREACHABLE_COSTS 3 /* tries; a host that cannot be reached seldom comes back in seconds   \
-                             */
+#define FIRST_PAUSE_MS   250
+#define LONGEST_PAUSE_MS 8000
+#define WRONG_MAX        2
+#define UNREACHABLE_COSTS                                                                          \
+    3 /* tries; a host that cannot be reached seldom comes back in seconds                         \
+       */
 
 void sources_put(struct sources *sources, const char *url)
 {

@@ -1,0 +1,389 @@
+/*
+ * flight: from source to source until all digests agree.
+ */
+#include "mirror/flight.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/when.h"
+#include "identity/event.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINK_FRESH_MS                                                                              \
+    30000 /* after an answer, a host that cannot be reached is that host's fault */
+#define DISK_PAUSE_MS 2000
+
+/* ---- what others get to know ---- */
+
+/* Changes the row and tells. 0 or -1. */
+static int tell(struct flight *flight, const char *state, int64_t length, const char *error)
+{
+    struct store *store = flight->all->with.store;
+    bool ends = strcmp(state, "flying") != 0;
+    int64_t received = flight->part ? part_received(flight->part) : 0;
+    int result;
+
+    if (store_begin(store, STORE_SOON) < 0)
+        return -1;
+    result = store_run(store,
+                       "UPDATE flight SET state = ?, length = nullif(?, -1), received = ?, "
+                       "error = ?, speed = 0, ended_at = nullif(?, 0) WHERE id = ?",
+                       "siisii", state, length, received, error, ends ? when_wall_ms() : (int64_t)0,
+                       flight->id);
+    if (result == 0)
+        result = event_append(store, EVENT_FLIGHT, flight->id);
+    return store_end(store, result);
+}
+
+static void end_flight(struct flight *flight)
+{
+    flight->over = true;
+    flight->source = NULL;
+}
+
+static void fail(struct flight *flight, int status, const char *why)
+{
+    char error[160];
+
+    snprintf(error, sizeof error, "%d %s", status, why);
+    log_warn("%s cannot be had: %s", flight->name, why);
+    tell(flight, "failed", -1, error);
+    if (status == 404 && flight->part) {
+        part_discard(flight->part);
+        flight->part = NULL;
+    }
+    end_flight(flight);
+}
+
+/* All digests agree: into the cache, then the news. */
+static void land(struct flight *flight)
+{
+    struct flights *all = flight->all;
+    int64_t size = part_received(flight->part);
+
+    if (part_publish(flight->part) < 0) {
+        fail(flight, 503, "The box cannot store it: its disk is full or broken.");
+        return;
+    }
+    if (flight->keep)
+        cache_keep(all->with.cache, part_sha256(flight->part), true);
+    log_info("%s is here: %lld bytes%s%s", flight->name, (long long)size,
+             flight->source ? " from " : "", flight->source ? flight->source->url : "");
+    if (all->held >= 0)
+        all->held += size;
+    all->archives++;
+    all->grown += size;
+    all->grown_ms = when_monotonic_ms();
+    tell(flight, "landed", size, "");
+    store_count(all->with.store, FLIGHTS_COUNT_ARCHIVES, 1);
+    end_flight(flight);
+}
+
+/* ---- the transfer's calls ---- */
+
+static int stop(struct flight *flight, enum source_outcome verdict)
+{
+    flight->verdict = verdict;
+    return -1;
+}
+
+static void announce(struct flight *flight)
+{
+    int64_t length = part_length(flight->part);
+
+    if (flight->announced && flight->announced_length == length)
+        return;
+    flight->announced = tell(flight, "flying", length, "") == 0;
+    flight->announced_length = length;
+}
+
+static int on_head(void *context, const struct response *response)
+{
+    struct flight *flight = context;
+    int64_t offset = response->status == 206 ? response->range_from : 0;
+
+    flights_link_up(flight->all);
+    if (response->encoded)
+        return stop(flight, SOURCE_LACKS);
+    if (response->status == 206 && offset != part_offset(flight->part)) {
+        flight->source->no_range = true;
+        return stop(flight, SOURCE_BROKE);
+    }
+    if (part_begin(flight->part, offset, response_whole(response)) < 0) {
+        flight->source->no_range = true;
+        return stop(flight, offset > 0 ? SOURCE_BROKE : SOURCE_LACKS);
+    }
+    flight->source->etag[0] = '\0';
+    if (response_etag_is_strong(response))
+        snprintf(flight->source->etag, sizeof flight->source->etag, "%s", response->etag);
+    announce(flight);
+    return 0;
+}
+
+/* Room for what is coming, by letting old archives leave. Whether any did. */
+static bool make_room(struct flight *flight)
+{
+    struct flights *all = flight->all;
+    int64_t bytes = part_length(flight->part), left, count;
+
+    if (bytes < (int64_t)64 << 20)
+        bytes = (int64_t)64 << 20;
+    if (cache_evict(all->with.cache, INT64_MAX, &left, &count) < 0 || left == 0 ||
+        cache_evict(all->with.cache, left > bytes ? left - bytes : 0, &all->held, &all->archives) <=
+            0)
+        return false;
+    log_warn("the disk is full: archives left the cache for %s", flight->name);
+    return true;
+}
+
+static int on_disk(struct flight *flight)
+{
+    bool full = errno == ENOSPC || errno == EDQUOT;
+
+    log_errno("%s cannot be written", flight->name);
+    if (full && make_room(flight))
+        return stop(flight, SOURCE_BROKE);
+    flight->wake_ms = when_monotonic_ms() + DISK_PAUSE_MS;
+    fail(flight, 503, "The box's disk is full.");
+    return stop(flight, SOURCE_BROKE);
+}
+
+static int on_data(void *context, const void *bytes, size_t length)
+{
+    struct flight *flight = context;
+
+    switch (part_put(flight->part, bytes, length, when_monotonic_ms())) {
+    case PART_OK:
+        return 0;
+    case PART_TOO_LONG:
+        return stop(flight, SOURCE_WRONG);
+    case PART_DISK:
+        break;
+    }
+    return on_disk(flight);
+}
+
+static enum source_outcome of_status(const struct flight *flight, const struct response *response)
+{
+    int status = response->status;
+
+    if (status == 416 && part_offset(flight->part) > 0) {
+        flight->source->no_range = true;
+        return SOURCE_BROKE;
+    }
+    if (status == 408 || status == 425 || status == 429 || status >= 500)
+        return SOURCE_BUSY;
+    return SOURCE_LACKS;
+}
+
+/* The body came to its end. */
+static enum source_outcome of_body(struct flight *flight, bool *right)
+{
+    enum part_end end = part_end(flight->part);
+
+    *right = end == PART_RIGHT;
+    if (end == PART_WRONG)
+        log_warn("%s is not what %s sent", flight->name, flight->source->url);
+    return end == PART_WRONG ? SOURCE_WRONG : SOURCE_BROKE;
+}
+
+static enum source_outcome outcome_of(struct flight *flight, enum fetch_end end,
+                                      const struct response *response, bool *right)
+{
+    struct flights *all = flight->all;
+    bool fresh = all->link_ok_ms && when_monotonic_ms() - all->link_ok_ms < LINK_FRESH_MS;
+
+    switch (end) {
+    case FETCH_COMPLETE:
+        if (response->status == 200 || response->status == 206)
+            return of_body(flight, right);
+        return of_status(flight, response);
+    case FETCH_STOPPED:
+        return response->status >= 400 ? of_status(flight, response) : flight->verdict;
+    case FETCH_REFUSED:
+        return SOURCE_LACKS;
+    case FETCH_UNREACHABLE:
+        return fresh ? SOURCE_UNREACHABLE : SOURCE_LINK;
+    default:
+        return SOURCE_BROKE;
+    }
+}
+
+/* The link is told apart from its hosts by whether anybody answers. */
+static void note_link(struct flight *flight, enum fetch_end end, const struct response *response,
+                      const char *why)
+{
+    if (response->status != 0)
+        flights_link_up(flight->all);
+    else if (end == FETCH_UNREACHABLE || end == FETCH_STALLED)
+        flights_link_failed(flight->all, why);
+}
+
+static void on_end(void *context, enum fetch_end end, const struct response *response,
+                   const char *why)
+{
+    struct flight *flight = context;
+    struct flights *all = flight->all;
+    bool right = false, progress;
+    enum source_outcome outcome;
+    int64_t retry_ms = response->retry_after < 0 ? -1 : response->retry_after * 1000;
+
+    flight->transfer = NULL;
+    all->running--;
+    note_link(flight, end, response, why);
+    if (flight->over)
+        return;
+    outcome = outcome_of(flight, end, response, &right);
+    if (right) {
+        land(flight);
+        return;
+    }
+    part_break(flight->part);
+    progress = part_received(flight->part) > flight->best;
+    if (progress)
+        flight->best = part_received(flight->part);
+    log_debug("%s: %s ended after %lld bytes, status %d: %s", flight->name, flight->source->url,
+              (long long)part_received(flight->part), response->status, why);
+    source_note(flight->source, outcome, progress, retry_ms,
+                (int)all->with.config->mirror[0].retries, when_monotonic_ms());
+    flight->source = NULL;
+    flight->wake_ms = -1;
+}
+
+/* ---- starting ---- */
+
+/* The caches of all repositories, each with the digest that opam asks for: the first listed. */
+static void put_caches(struct flight *flight, const struct checksum *sum)
+{
+    const struct config *config = flight->all->with.config;
+    char path[CHECKSUM_TEXT];
+
+    checksum_path(sum, path);
+    for (size_t i = 0; i < config->mirror_count; i++)
+        for (size_t k = 0; k < config->mirror[i].caches.count; k++) {
+            const char *base = config->mirror[i].caches.item[k];
+            size_t length = strlen(base);
+            char *url;
+
+            while (length > 0 && base[length - 1] == '/')
+                length--;
+            url = mem_printf("%.*s/%s", (int)length, base, path);
+            sources_put(&flight->sources, url);
+            free(url);
+        }
+}
+
+/* Finds out what it is and where it may be had, and opens its part. 0, or -1: it is over. */
+static int prepare(struct flight *flight)
+{
+    struct flights *all = flight->all;
+    struct archive_known known;
+    struct checksum sum;
+
+    if (checksum_parse_name(flight->name, &sum) < 0) {
+        fail(flight, 404, "That is no digest.");
+        return -1;
+    }
+    flight->listed = catalogues_find(all->with.catalogues, &sum, &known);
+    put_caches(flight, &known.sums[0]);
+    for (size_t i = 0; i < known.url_count; i++)
+        sources_put(&flight->sources, known.urls[i]);
+    flight->part = part_open(all->with.cache, flight->name, known.sums, known.sum_count);
+    archive_known_done(&known);
+    if (!flight->part) {
+        fail(flight, 503, "The box cannot store it: its disk is full or broken.");
+        return -1;
+    }
+    flight->best = part_received(flight->part);
+    if (!part_is_complete(flight->part))
+        return 0;
+    land(flight);
+    return -1;
+}
+
+static void give_up(struct flight *flight)
+{
+    if (sources_may_return(&flight->sources))
+        fail(flight, 503, "No source delivers this archive at the moment.");
+    else if (flight->listed)
+        fail(flight, 404, "No source has this archive with the digests that its package demands.");
+    else
+        fail(flight, 404, "No package lists this digest, and the caches do not have it.");
+}
+
+/* Whether somebody else's download, or a file put there by hand, made it unnecessary. */
+static bool is_here(struct flight *flight)
+{
+    struct checksum sum;
+    int64_t size;
+
+    if (checksum_parse_name(flight->name, &sum) < 0 ||
+        !cache_has(flight->all->with.cache, &sum, &size))
+        return false;
+    tell(flight, "landed", size, "");
+    end_flight(flight);
+    return true;
+}
+
+int flight_start(struct flight *flight)
+{
+    static const struct fetch_calls calls = {on_head, on_data, on_end};
+    struct fetch_request request = {.background = flight->priority != FLIGHT_WAITED_FOR};
+    struct flights *all = flight->all;
+    int64_t now = when_monotonic_ms(), wake;
+
+    if (!flight->part && (is_here(flight) || prepare(flight) < 0))
+        return -1;
+    flight->source = sources_next(&flight->sources, now, &wake);
+    if (!flight->source) {
+        flight->wake_ms = wake;
+        if (wake < 0)
+            give_up(flight);
+        return -1;
+    }
+    request.url = flight->source->url;
+    if (!flight->source->no_range)
+        request.offset = part_offset(flight->part);
+    if (flight->source->etag[0])
+        request.if_range = flight->source->etag;
+    flight->mark_bytes = part_received(flight->part);
+    flight->mark_ms = now;
+    flight->verdict = SOURCE_BROKE;
+    flight->transfer = fetch_start(all->with.fetch, &request, &calls, flight);
+    if (flight->transfer) {
+        all->running++;
+        return 0;
+    }
+    source_note(flight->source, SOURCE_LACKS, false, -1, 0, now);
+    return -1;
+}
+
+void flight_pause(struct flight *flight)
+{
+    if (!flight->transfer)
+        return;
+    fetch_stop(flight->transfer);
+    flight->transfer = NULL;
+    flight->source = NULL;
+    flight->all->running--;
+    part_break(flight->part);
+}
+
+void flight_show(struct flight *flight, int64_t now_ms)
+{
+    if (flight->part && !flight->over && part_show(flight->part, now_ms) == PART_DISK) {
+        on_disk(flight);
+        flight_pause(flight);
+    }
+}
+
+void flight_free(struct flight *flight)
+{
+    flight_pause(flight);
+    part_close(flight->part);
+    sources_done(&flight->sources);
+    free(flight);
+}

@@ -1,0 +1,64 @@
+/*
+ * flight: one archive's way, as flights.c leads it. Internal to these two files.
+ */
+#ifndef MIRROR_FLIGHT_H
+#define MIRROR_FLIGHT_H
+
+#include "mirror/flights.h"
+#include "mirror/part.h"
+#include "mirror/source.h"
+
+/* flight.priority in the store. */
+enum flight_priority { FLIGHT_WAITED_FOR, FLIGHT_LEFT, FLIGHT_PREFETCH };
+
+struct flight {
+    struct flights *all;
+    struct flight *next; /* in the order of their ids */
+    int64_t id;
+    char name[CHECKSUM_TEXT];
+    int priority;
+    bool keep, listed;
+    bool seen;              /* by the flights_look that is going on */
+    bool over;              /* landed or failed: to be reaped */
+    struct part *part;      /* NULL until it first starts */
+    struct sources sources; /* filled with the part */
+    struct source *source;  /* that transfer reads from */
+    struct transfer *transfer;
+    int64_t best;    /* the most bytes that were ever here */
+    int64_t wake_ms; /* no start before; -1 as soon as possible */
+    bool announced;  /* the row says flying, with announced_length */
+    int64_t announced_length;
+    int64_t mark_bytes, mark_ms, speed; /* bytes a second, over the last seconds */
+    enum source_outcome verdict;        /* why a callback stopped the transfer */
+};
+
+struct flights {
+    struct flights_with with;
+    struct flight *first;
+    size_t running;
+    int64_t link_ok_ms;     /* when a host last answered, monotonic; 0 never */
+    int64_t link_failed_ms; /* since when none does; 0 the link is up */
+    int link_failures;
+    bool link_told;   /* the fact says that it is down */
+    int64_t gate_ms;  /* while the link is down: no start before */
+    int64_t held;     /* bytes in the cache, -1 not counted yet */
+    int64_t archives; /* and how many */
+    int64_t grown;    /* bytes that came since room was last made */
+    int64_t grown_ms; /* when; 0 nothing came */
+    int64_t counted;  /* of fetch_bytes: what the store's counter holds already */
+};
+
+/* Begins, or goes on, at the next source. 0; -1: nothing could be started now (wake_ms says when to
+ * try again, or the flight is over). */
+int flight_start(struct flight *flight);
+
+/* Gives its connection up; what came stays. */
+void flight_pause(struct flight *flight);
+
+/* Releases all but the row. */
+void flight_free(struct flight *flight);
+
+/* Shows what is due. */
+void flight_show(struct flight *flight, int64_t now_ms);
+
+#endif

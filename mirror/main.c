@@ -1,0 +1,159 @@
+/*
+ * riad-mirror: the only part of riad that talks to the internet.
+ *
+ * It brings the indexes of the repositories and the archives that somebody waits for, and nothing
+ * listens in it. One thread, one loop around libcurl's multi interface; what it is asked for are
+ * rows of the table `flight`, what it brings are files below STATE/mirror, whole and verified.
+ */
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/service.h"
+#include "base/when.h"
+#include "config/start.h"
+#include "identity/event.h"
+#include "mirror/flights.h"
+#include "mirror/renew.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct mirror_service {
+    struct service service;
+    struct config config;
+    struct flights_with with;
+    struct flights *flights;
+    struct renew *renew;
+    int64_t seen; /* the last event */
+};
+
+static void on_event(void *context, const char *kind, int64_t subject)
+{
+    struct mirror_service *self = context;
+
+    (void)subject;
+    if (strcmp(kind, EVENT_REFRESH) == 0)
+        renew_ask(self->renew);
+}
+
+/* Something changed in the store. */
+static void look(struct mirror_service *self)
+{
+    event_read(self->with.store, &self->seen, on_event, self);
+    flights_look(self->flights);
+}
+
+/* One line for `riad status`. */
+static void say(struct mirror_service *self)
+{
+    size_t running, waiting;
+
+    flights_count(self->flights, &running, &waiting);
+    if (flights_link_is_down(self->flights))
+        service_say(&self->service, true, "the link is down; what is cached is served");
+    else if (running + waiting > 0)
+        service_say(&self->service, true, "%zu archives on their way, %zu waiting", running,
+                    waiting);
+    else
+        service_say(&self->service, true, "idle");
+}
+
+static void reload(struct mirror_service *self)
+{
+    if (config_restart(&self->service, &self->config) == 0)
+        fetch_set_rate(self->with.fetch, self->config.mirror[0].max_rate);
+}
+
+static int wait_ms(const struct mirror_service *self)
+{
+    int flights = flights_timeout(self->flights), renew = renew_timeout(self->renew);
+
+    if (flights < 0 || renew < 0)
+        return flights < 0 ? renew : flights;
+    return flights < renew ? flights : renew;
+}
+
+static void loop(struct mirror_service *self)
+{
+    int happened = SERVICE_RANG;
+
+    while (!(happened & SERVICE_STOP)) {
+        if (happened & SERVICE_RELOAD)
+            reload(self);
+        if ((happened & SERVICE_RANG) ||
+            ((happened & SERVICE_TICK) && store_changed(self->with.store)))
+            look(self);
+        if (happened & SERVICE_TICK) {
+            flights_tick(self->flights);
+            say(self);
+        }
+        renew_run(self->renew);
+        flights_run(self->flights);
+        fetch_wait(self->with.fetch, service_fd(&self->service), wait_ms(self));
+        happened = service_wait(&self->service, 0);
+    }
+    flights_tick(self->flights);
+}
+
+static int confine(const struct config *config)
+{
+    char *mirror = config_path(config, "mirror"), *store = config_path(config, "store");
+    const struct sandbox_path paths[] = {
+        {mirror, SANDBOX_WRITE},
+        {store,  SANDBOX_WRITE}
+    };
+    int result = sandbox_files(SERVICE_MIRROR, paths, sizeof paths / sizeof *paths);
+
+    free(mirror);
+    free(store);
+    return result;
+}
+
+static int open_all(struct mirror_service *self)
+{
+    struct flights_with *with = &self->with;
+    char *path = config_path(&self->config, "store/riad.db");
+
+    with->config = &self->config;
+    with->cache = cache_open(&self->config);
+    if (with->cache && confine(&self->config) == 0)
+        with->store = store_open(path);
+    free(path);
+    if (!with->store || !(with->fetch = fetch_new()))
+        return -1;
+    store_bells(with->store, self->service.others, SERVICE_OTHERS);
+    fetch_set_rate(with->fetch, self->config.mirror[0].max_rate);
+    with->catalogues = catalogues_open(with->cache, &self->config);
+    self->seen = event_last(with->store);
+    self->flights = flights_new(with);
+    self->renew = renew_new(with, self->flights);
+    return sandbox_calls(SERVICE_MIRROR);
+}
+
+static void close_all(struct mirror_service *self)
+{
+    renew_free(self->renew);
+    flights_free(self->flights);
+    catalogues_close(self->with.catalogues);
+    fetch_free(self->with.fetch);
+    store_close(self->with.store);
+    cache_close(self->with.cache);
+}
+
+int main(int argc, char **argv)
+{
+    struct mirror_service self = {0};
+    int status;
+
+    if (config_start(&self.service, &self.config, SERVICE_MIRROR, argc, argv, &status) < 0)
+        return status;
+    status = EXIT_FAILURE;
+    if (open_all(&self) == 0) {
+        service_ready(&self.service);
+        loop(&self);
+        status = EXIT_SUCCESS;
+    }
+    close_all(&self);
+    service_end(&self.service);
+    config_done(&self.config);
+    return status;
+}

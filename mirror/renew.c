@@ -1,0 +1,535 @@
+/*
+ * renew: each repository's index is in one of four states: waiting, arriving, being read, being
+ * copied.
+ */
+#include "mirror/renew.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/when.h"
+#include "mirror/index.h"
+#include "mirror/opam.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STEP_MS      8     /* of reading, before the flights have their turn */
+#define PAUSE_MS     1000  /* after a failure, doubled up to */
+#define PAUSE_MAX_MS 60000 /* this */
+#define COMPLAIN_MAX 20    /* broken files that are named in the log */
+
+enum step { WAITING, ARRIVING, READING, COPYING };
+
+struct repository {
+    struct renew *all;
+    const struct config_mirror *config;
+    char *folder, *url;
+    enum step step;
+    int64_t due_ms; /* WAITING: when to ask; INT64_MAX only when asked */
+    int failures;
+    bool local; /* what is read is the index that is served already */
+    struct transfer *transfer;
+    int fd; /* of the file `arriving` */
+    int64_t received, length;
+    struct response response; /* of what arrives */
+    struct index *index;
+    struct index_copy *copy;
+    struct catalogue_draft *draft;
+    struct opam_file parsed;
+    int broken; /* opam files that could not be read */
+};
+
+struct renew {
+    struct flights_with with;
+    struct flights *flights;
+    struct repository list[CONFIG_MAX_MIRRORS];
+    size_t count;
+};
+
+char *renew_url(const char *upstream)
+{
+    size_t length = strcspn(upstream, "?#");
+
+    if ((length > 7 && strncmp(upstream + length - 7, ".tar.gz", 7) == 0) ||
+        (length > 4 && strncmp(upstream + length - 4, ".tgz", 4) == 0))
+        return mem_dup(upstream);
+    length = strlen(upstream);
+    while (length > 0 && upstream[length - 1] == '/')
+        length--;
+    return mem_printf("%.*s/index.tar.gz", (int)length, upstream);
+}
+
+static char *file_of(const struct repository *repository, const char *name)
+{
+    return mem_printf("%s/%s", repository->folder, name);
+}
+
+static bool has_file(const struct repository *repository, const char *name)
+{
+    char *path = file_of(repository, name);
+    bool there = access(path, R_OK) == 0;
+
+    free(path);
+    return there;
+}
+
+static void remove_file(const struct repository *repository, const char *name)
+{
+    char *path = file_of(repository, name);
+
+    unlink(path);
+    free(path);
+}
+
+static void tell(const struct repository *repository, const char *text)
+{
+    char *fact = mem_printf(RENEW_FACT "%s", repository->config->name);
+
+    store_set_fact(repository->all->with.store, fact, text);
+    free(fact);
+}
+
+/* ---- waiting ---- */
+
+static void wait_for(struct repository *repository, int64_t ms)
+{
+    repository->step = WAITING;
+    repository->due_ms = ms < 0 ? INT64_MAX : when_monotonic_ms() + ms;
+}
+
+static void wait_for_refresh(struct repository *repository)
+{
+    int64_t refresh = repository->config->refresh;
+
+    repository->failures = 0;
+    wait_for(repository, refresh > 0 ? refresh * 1000 : -1);
+}
+
+/* After a failure: soon again while there is no index at all, or refresh at the latest. */
+static void wait_after_failure(struct repository *repository, const char *why)
+{
+    int64_t pause = PAUSE_MS, refresh = repository->config->refresh * 1000;
+    bool has = has_file(repository, "index.tar.gz");
+
+    for (int i = 0; i < repository->failures && pause < PAUSE_MAX_MS; i++)
+        pause *= 2;
+    repository->failures++;
+    if (pause > PAUSE_MAX_MS)
+        pause = PAUSE_MAX_MS;
+    if (has && refresh > 0 && pause > refresh)
+        pause = refresh;
+    log_warn("the index at %s cannot be had: %s%s", repository->url, why,
+             has ? "; the one before serves on" : "");
+    if (!has)
+        tell(repository, why);
+    wait_for(repository, has && refresh == 0 ? -1 : pause);
+}
+
+/* ---- reading ---- */
+
+struct placed {
+    struct catalogue_draft *draft;
+    const char *package;
+};
+
+static void put_archive(void *context, const struct package_archive *archive)
+{
+    const struct placed *placed = context;
+
+    catalogue_draft_put(placed->draft, placed->package, archive);
+}
+
+static void on_file(void *context, enum index_kind kind, const char *package, const char *bytes,
+                    size_t length)
+{
+    struct repository *repository = context;
+    struct placed placed = {repository->draft, package};
+
+    if (opam_parse(&repository->parsed, bytes, length) < 0) {
+        if (repository->broken++ < COMPLAIN_MAX)
+            log_warn("%s: the opam file of %s is left out, line %d: %s", repository->url, package,
+                     repository->parsed.error_line, repository->parsed.error);
+        return;
+    }
+    if (kind == INDEX_URL)
+        package_url_file(&repository->parsed, put_archive, &placed);
+    else
+        package_archives(&repository->parsed, put_archive, &placed);
+}
+
+static void stop_reading(struct repository *repository)
+{
+    index_close(repository->index);
+    index_copy_close(repository->copy);
+    catalogue_draft_free(repository->draft);
+    opam_done(&repository->parsed);
+    repository->index = NULL;
+    repository->copy = NULL;
+    repository->draft = NULL;
+}
+
+static void read_file(struct repository *repository, bool local)
+{
+    char *path = file_of(repository, local ? "index.tar.gz" : "arriving");
+
+    repository->local = local;
+    repository->broken = 0;
+    repository->draft = catalogue_draft_new();
+    repository->index = index_open(path, on_file, repository);
+    repository->step = READING;
+    if (!repository->index) {
+        stop_reading(repository);
+        wait_after_failure(repository, "it is no tar.gz");
+    }
+    free(path);
+}
+
+/* ---- putting in place ---- */
+
+static int rename_in(const struct repository *repository, const char *from, const char *to)
+{
+    char *old = file_of(repository, from), *new = file_of(repository, to);
+    int result = rename(old, new);
+
+    if (result < 0)
+        log_errno("%s cannot be put in place", new);
+    free(old);
+    free(new);
+    return result;
+}
+
+static int put_file(const struct repository *repository, const char *name, const char *text)
+{
+    char *path = file_of(repository, name);
+    int result = fs_replace_file(path, text, strlen(text), 0640);
+
+    free(path);
+    return result;
+}
+
+static int put_validators(const struct repository *repository)
+{
+    char *text = mem_printf("%s\n%s\n%s\n", repository->url, repository->response.etag,
+                            repository->response.modified);
+    int result = put_file(repository, "validators", text);
+
+    free(text);
+    return result;
+}
+
+/* Catalogue and repo file first: they know more than the old index, which does no harm. */
+static int put_in_place(struct repository *repository, const char *from)
+{
+    char *catalogue = file_of(repository, "catalogue");
+    int result = catalogue_draft_write(repository->draft, catalogue);
+
+    free(catalogue);
+    if (result < 0 || put_file(repository, "repo", index_repo(repository->index)) < 0)
+        return -1;
+    if (repository->local)
+        return 0;
+    if (rename_in(repository, from, "index.tar.gz") < 0 || put_validators(repository) < 0)
+        return -1;
+    return fs_sync_folder(repository->folder);
+}
+
+/* A new index may know sources for what nobody had. */
+static void forget_failures(struct repository *repository)
+{
+    store_run(repository->all->with.store, "DELETE FROM flight WHERE state = 'failed'", "");
+}
+
+static void finish(struct repository *repository, const char *from)
+{
+    size_t archives, digests;
+    char text[120];
+
+    if (put_in_place(repository, from) < 0) {
+        stop_reading(repository);
+        wait_after_failure(repository, "the box cannot store it");
+        return;
+    }
+    catalogue_draft_count(repository->draft, &archives, &digests);
+    snprintf(text, sizeof text, "%zu packages, %zu archives", index_packages(repository->index),
+             archives);
+    log_info("the index of %s is here: %s under %zu digests%s", repository->url, text, digests,
+             repository->broken ? ", some packages left out" : "");
+    if (!repository->local || !has_file(repository, "validators"))
+        tell(repository, text);
+    catalogues_look(repository->all->with.catalogues);
+    forget_failures(repository);
+    stop_reading(repository);
+    remove_file(repository, "arriving");
+    remove_file(repository, "copy");
+    if (repository->local)
+        wait_for(repository, repository->config->refresh > 0 ? 0 : -1);
+    else
+        wait_for_refresh(repository);
+}
+
+/* What was read may be served as it is, or must be written anew. */
+static void end_reading(struct repository *repository)
+{
+    char *from, *to;
+
+    if (index_is_clean(repository->index) || repository->local) {
+        finish(repository, "arriving");
+        return;
+    }
+    from = file_of(repository, "arriving");
+    to = file_of(repository, "copy");
+    repository->copy = index_copy_open(from, to, index_repo(repository->index));
+    repository->step = COPYING;
+    if (!repository->copy) {
+        stop_reading(repository);
+        wait_after_failure(repository, "the box cannot store it");
+    }
+    free(from);
+    free(to);
+}
+
+static void read_on(struct repository *repository)
+{
+    int more = repository->step == READING ? index_step(repository->index, STEP_MS)
+                                           : index_copy_step(repository->copy, STEP_MS);
+
+    if (more > 0)
+        return;
+    if (more < 0) {
+        stop_reading(repository);
+        remove_file(repository, "copy");
+        remove_file(repository, "catalogue.new");
+        wait_after_failure(repository, "it is not a repository's index");
+    } else if (repository->step == READING) {
+        end_reading(repository);
+    } else {
+        finish(repository, "copy");
+    }
+}
+
+/* ---- arriving ---- */
+
+static int on_head(void *context, const struct response *response)
+{
+    struct repository *repository = context;
+    int64_t offset = response->status == 206 ? response->range_from : 0;
+
+    flights_link_up(repository->all->flights);
+    if (response->encoded || response_whole(response) > INDEX_MAX_PACKED ||
+        (offset != 0 && offset != repository->received))
+        return -1;
+    if (offset == 0 && ftruncate(repository->fd, 0) < 0)
+        return -1;
+    repository->received = offset;
+    repository->length = response_whole(response);
+    if (response->status == 200)
+        repository->response = *response;
+    return 0;
+}
+
+static int on_data(void *context, const void *bytes, size_t length)
+{
+    struct repository *repository = context;
+
+    if (repository->received + (int64_t)length > INDEX_MAX_PACKED)
+        return -1;
+    while (length > 0) {
+        ssize_t wrote = pwrite(repository->fd, bytes, length, repository->received);
+
+        if (wrote <= 0) {
+            log_errno("%s/arriving cannot be written", repository->folder);
+            return -1;
+        }
+        bytes = (const char *)bytes + wrote;
+        length -= (size_t)wrote;
+        repository->received += wrote;
+    }
+    return 0;
+}
+
+static void close_arriving(struct repository *repository)
+{
+    fs_close(repository->fd);
+    repository->fd = -1;
+}
+
+/* The transfer ended without the whole: go on where it broke off, if it brought anything. */
+static void arrive_again(struct repository *repository, enum fetch_end end, const char *why)
+{
+    if (end != FETCH_CUT && end != FETCH_STALLED)
+        repository->received = 0;
+    close_arriving(repository);
+    wait_after_failure(repository, why);
+}
+
+static void on_end(void *context, enum fetch_end end, const struct response *response,
+                   const char *why)
+{
+    struct repository *repository = context;
+    char text[64];
+
+    repository->transfer = NULL;
+    if (end == FETCH_UNREACHABLE)
+        flights_link_failed(repository->all->flights, why);
+    if (end == FETCH_COMPLETE && response->status == 304) {
+        flights_link_up(repository->all->flights);
+        close_arriving(repository);
+        snprintf(text, sizeof text, "%lld archives",
+                 (long long)catalogues_size(repository->all->with.catalogues,
+                                            (size_t)(repository - repository->all->list)));
+        tell(repository, text);
+        wait_for_refresh(repository);
+    } else if (end == FETCH_COMPLETE && (response->status == 200 || response->status == 206) &&
+               (repository->length < 0 || repository->received == repository->length)) {
+        if (fsync(repository->fd) < 0)
+            log_errno("%s/arriving cannot be synced", repository->folder);
+        close_arriving(repository);
+        repository->received = 0;
+        read_file(repository, false);
+    } else {
+        snprintf(text, sizeof text, "upstream answers %d", response->status);
+        arrive_again(repository, end, response->status >= 300 ? text : why);
+    }
+}
+
+/* The validators of the index that is here, if it came from the same address. Lines into out. */
+static void read_validators(const struct repository *repository, char out[2][RESPONSE_ETAG_MAX])
+{
+    char *path = file_of(repository, "validators"), *url, *etag, *modified;
+    struct buf text;
+
+    buf_init(&text, 4096);
+    out[0][0] = out[1][0] = '\0';
+    if (has_file(repository, "index.tar.gz") && has_file(repository, "catalogue") &&
+        fs_read_file(path, &text) == 0 && (url = (char *)text.data) && (etag = strchr(url, '\n')) &&
+        (modified = strchr(etag + 1, '\n'))) {
+        *etag++ = '\0';
+        *modified++ = '\0';
+        modified[strcspn(modified, "\n")] = '\0';
+        if (strcmp(url, repository->url) == 0) {
+            snprintf(out[0], RESPONSE_ETAG_MAX, "%s", etag);
+            snprintf(out[1], RESPONSE_ETAG_MAX, "%s", modified);
+        }
+    }
+    buf_done(&text);
+    free(path);
+}
+
+static void begin_arriving(struct repository *repository)
+{
+    static const struct fetch_calls calls = {on_head, on_data, on_end};
+    struct fetch_request request = {.url = repository->url};
+    char validators[2][RESPONSE_ETAG_MAX];
+    char *path = file_of(repository, "arriving");
+
+    repository->step = ARRIVING;
+    repository->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    free(path);
+    if (repository->fd < 0) {
+        wait_after_failure(repository, strerror(errno));
+        return;
+    }
+    read_validators(repository, validators);
+    if (repository->received > 0 && response_etag_is_strong(&repository->response)) {
+        request.offset = repository->received;
+        request.if_range = repository->response.etag;
+    } else {
+        request.etag = validators[0];
+        request.modified = validators[1];
+    }
+    repository->transfer = fetch_start(repository->all->with.fetch, &request, &calls, repository);
+    if (!repository->transfer) {
+        close_arriving(repository);
+        wait_after_failure(repository, "that is no address");
+    }
+}
+
+/* ---- all of them ---- */
+
+static void repository_init(struct renew *renew, const struct config_mirror *config)
+{
+    struct repository *repository = &renew->list[renew->count++];
+    char *path;
+
+    repository->all = renew;
+    repository->config = config;
+    repository->fd = -1;
+    path = cache_index_path(renew->with.cache, config->name, "x");
+    *strrchr(path, '/') = '\0';
+    repository->folder = path;
+    repository->url = renew_url(config->upstream.count ? config->upstream.item[0] : "");
+    if (fs_make_folders(path, 02770) < 0)
+        log_errno("%s cannot be made", path);
+    if (has_file(repository, "index.tar.gz") &&
+        catalogues_size(renew->with.catalogues, renew->count - 1) < 0)
+        read_file(repository, true);
+    else
+        wait_for(repository, has_file(repository, "index.tar.gz") && config->refresh == 0 ? -1 : 0);
+}
+
+struct renew *renew_new(const struct flights_with *with, struct flights *flights)
+{
+    struct renew *renew = mem_alloc(sizeof *renew);
+
+    renew->with = *with;
+    renew->flights = flights;
+    for (size_t i = 0; i < with->config->mirror_count; i++)
+        repository_init(renew, &with->config->mirror[i]);
+    return renew;
+}
+
+void renew_free(struct renew *renew)
+{
+    if (!renew)
+        return;
+    for (size_t i = 0; i < renew->count; i++) {
+        fetch_stop(renew->list[i].transfer);
+        stop_reading(&renew->list[i]);
+        fs_close(renew->list[i].fd);
+        free(renew->list[i].folder);
+        free(renew->list[i].url);
+    }
+    free(renew);
+}
+
+void renew_ask(struct renew *renew)
+{
+    for (size_t i = 0; i < renew->count; i++)
+        if (renew->list[i].step == WAITING)
+            renew->list[i].due_ms = 0;
+}
+
+void renew_run(struct renew *renew)
+{
+    int64_t now = when_monotonic_ms();
+
+    for (size_t i = 0; i < renew->count; i++) {
+        struct repository *repository = &renew->list[i];
+
+        if (repository->step == READING || repository->step == COPYING)
+            read_on(repository);
+        else if (repository->step == WAITING && repository->due_ms <= now)
+            begin_arriving(repository);
+    }
+}
+
+int renew_timeout(const struct renew *renew)
+{
+    int64_t now = when_monotonic_ms(), least = INT64_MAX;
+
+    for (size_t i = 0; i < renew->count; i++) {
+        const struct repository *repository = &renew->list[i];
+
+        if (repository->step == READING || repository->step == COPYING)
+            return 0;
+        if (repository->step == WAITING && repository->due_ms < least)
+            least = repository->due_ms;
+    }
+    if (least == INT64_MAX)
+        return -1;
+    return least <= now ? 0 : least - now > 60000 ? 60000 : (int)(least - now);
+}
