@@ -288,11 +288,15 @@ static enum drop_result make_part(struct drop_arrival *arrival, const char *copy
     enum drop_result result;
 
     secret_new(arrival->key);
+    flock(drop->arriving_fd, LOCK_SH); /* nobody takes it for an orphan before it is locked */
     arrival->fd = openat(drop->arriving_fd, arrival->key, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
                          DROP_FILE_MODE);
+    result = arrival->fd < 0                    ? drop_failure("make a part for", arrival->path)
+             : drop_part_lock(arrival->fd) == 1 ? DROP_OK
+                                                : DROP_FAILED;
+    flock(drop->arriving_fd, LOCK_UN);
     if (arrival->fd < 0)
-        return drop_failure("make a part for", arrival->path);
-    result = drop_part_lock(arrival->fd) == 1 ? DROP_OK : DROP_FAILED;
+        return result;
     if (!result && copy)
         result = copy_there(arrival, copy);
     digester_init(&arrival->digester, arrival->fd, arrival->key, arrival->solid);

@@ -88,6 +88,8 @@ void drop_close(struct drop *drop)
 {
     if (!drop)
         return;
+    if (drop->root_fd >= 0)
+        drop_downloads_write(drop);
     fs_close(drop->root_fd);
     fs_close(drop->arriving_fd);
     free(drop);

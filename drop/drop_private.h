@@ -5,6 +5,7 @@
  *     look.c      the index: what is there, lists, totals
  *     learn.c     bringing the index in line with what was done by hand
  *     arrival.c   beginning, resuming, pausing;  write.c the bytes
+ *     downloads.c counting them
  *     digester.c  the SHA-256 of a part while it grows
  *     publish.c   from part to file
  *     coming.c    what is on its way: lists, followers
@@ -77,6 +78,11 @@ int drop_index_parents(struct drop *drop, const char *path, int64_t now);
 /* Folders above path that were not made by themselves and are empty go, on disk and in the index.
  */
 void drop_index_prune(struct drop *drop, const char *path);
+
+/* ---- downloads.c ---- */
+
+/* Writes down what was counted by drop_downloaded; not within a transaction. */
+void drop_downloads_write(struct drop *drop);
 
 /* ---- digester.c ---- */
 
@@ -202,9 +208,11 @@ void drop_keeper_nudge(void);
 int drop_announce(struct drop *drop);
 /* Expired arrivals and files go. 0 or -1. */
 int drop_expire(struct drop *drop);
-/* Reads the digest of one file that has none. 1 did, 0 none is missing, -1 failed. *stop ends it
- * early. */
-int drop_read_missing(struct drop *drop, int stop_fd);
+/* Reads the digest of the next file after id *after that has none, and moves *after on to it. 1
+ * there was one, 0 there is none, -1 failed. stop_fd (or -1) readable ends it early. */
+int drop_read_missing(struct drop *drop, int stop_fd, int64_t *after);
+/* Looks at one path that a hand may have touched; name as it stands on disk. */
+void drop_look_again(struct drop *drop, const char *folder, const char *name);
 
 /* Called between two steps of anything that must survive a crash; tests set it. */
 extern void (*drop_step)(const char *name);

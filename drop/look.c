@@ -281,6 +281,7 @@ int drop_list(struct drop *drop, const struct drop_query *query, drop_each *each
     struct drop_file last;
     int64_t count;
 
+    drop_downloads_write(drop);
     if (query->folder && (!*after || get_folder(drop, after, NULL, &last) == 1)) {
         count = list_folders(drop, query, after, each, context);
         if (count < 0 || (query->limit > 0 && count == query->limit))

@@ -15,6 +15,8 @@
 #define MESSAGE_MAX_TEXT 16384 /* bytes, whatever the configuration says */
 #define TOPIC_MAX        512
 
+/* A `file` or `notice` is a whole sentence already (`ada dropped slides.pdf (1.2 MB)`): it is shown
+ * without the name before it, though it has the person's id. */
 enum message_kind { MESSAGE_SAY, MESSAGE_ME, MESSAGE_TOPIC, MESSAGE_FILE, MESSAGE_NOTICE };
 const char *message_kind_name(enum message_kind kind);
 
