@@ -26,6 +26,20 @@ static void host_of(const struct config *config, const char *asked_host, char *o
         *(out[0] == '[' ? colon + 1 : colon) = '\0';
 }
 
+/* The plain address is the first way; with a network of its own the box has names, too. */
+static void names_make(const struct config *config, const char *port, struct address *address)
+{
+    const char *name = config->box.name;
+    strcpy(address->way[address->way_count++], address->origin);
+    if (config->lan.interface[0] == '\0')
+        return;
+    snprintf(address->way[address->way_count++], ADDRESS_MAX, "http://%.64s.%.64s%s", name,
+             config->box.domain, port);
+    snprintf(address->way[address->way_count++], ADDRESS_MAX, "http://%.64s.local%s", name, port);
+    snprintf(address->names, sizeof address->names, "%.140s, %.140s", address->way[1],
+             address->way[2]);
+}
+
 void address_make(const struct config *config, const char *asked_host, const char *name,
                   struct address *address)
 {
@@ -34,10 +48,7 @@ void address_make(const struct config *config, const char *asked_host, const cha
     host_of(config, asked_host, address->host, 255);
     port_text(config_web_port(config), 80, port, sizeof port);
     snprintf(address->origin, sizeof address->origin, "http://%.255s%s", address->host, port);
-    if (config->lan.interface[0] != '\0')
-        snprintf(address->names, sizeof address->names,
-                 "http://%.64s.%.64s%s, http://%.64s.local%s", config->box.name, config->box.domain,
-                 port, config->box.name, port);
+    names_make(config, port, address);
     int ssh = config_ssh_port(config);
     if (ssh == 0)
         return;
