@@ -1,8 +1,16 @@
 #include "web/page.h"
 
+#include "identity/presence.h"
 #include "web/asset.h"
+#include "web/feed.h"
 #include "web/home.h"
+#include "web/listing.h"
+#include "web/people.h"
+#include "web/poster.h"
+#include "web/signin.h"
+#include "web/talk.h"
 #include "web/template.h"
+#include "web/you.h"
 
 #include <string.h>
 
@@ -76,29 +84,53 @@ static void answer_asset(struct call *call)
 
 /* ---- the table ---- */
 
+#define ROUTE_POST ROUTE(HTTP_POST)
+
 const struct route page_routes[] = {
-    {ROUTE_READ, "/",       home_answer,  ROUTE_ANYBODY},
-    {ROUTE_READ, "/page/*", answer_asset, ROUTE_ANYBODY},
-    {0,          NULL,      NULL,         ROUTE_ANYBODY},
+    {ROUTE_READ, "/",              home_answer,    ROUTE_ANYBODY },
+    {ROUTE_READ, "/page/*",        answer_asset,   ROUTE_ANYBODY },
+    {ROUTE_READ, "/chat",          talk_answer,    ROUTE_LISTENER},
+    {ROUTE_READ, "/chat/events",   talk_follow,    ROUTE_LISTENER},
+    {ROUTE_POST, "/chat/messages", talk_say,       ROUTE_PERSON  },
+    {ROUTE_POST, "/chat/remove",   talk_remove,    ROUTE_PERSON  },
+    {ROUTE_READ, "/api/messages",  talk_messages,  ROUTE_LISTENER},
+    {ROUTE_POST, "/delete",        listing_delete, ROUTE_ANYBODY },
+    {ROUTE_READ, "/people",        people_answer,  ROUTE_LISTENER},
+    {ROUTE_POST, "/people/act",    people_act,     ROUTE_HOST    },
+    {ROUTE_READ, "/join",          signin_ask,     ROUTE_ANYBODY },
+    {ROUTE_READ, "/join/:",        signin_ask,     ROUTE_ANYBODY },
+    {ROUTE_POST, "/join",          signin_join,    ROUTE_ANYBODY },
+    {ROUTE_POST, "/join/:",        signin_join,    ROUTE_ANYBODY },
+    {ROUTE_POST, "/leave",         signin_leave,   ROUTE_ANYBODY },
+    {ROUTE_READ, "/you",           you_answer,     ROUTE_ANYBODY },
+    {ROUTE_POST, "/you/name",      signin_name,    ROUTE_ANYBODY },
+    {ROUTE_POST, "/you/move",      signin_move,    ROUTE_PERSON  },
+    {ROUTE_POST, "/you/rename",    you_rename,     ROUTE_PERSON  },
+    {ROUTE_POST, "/you/revoke",    you_revoke,     ROUTE_PERSON  },
+    {ROUTE_POST, "/you/code",      you_code,       ROUTE_PERSON  },
+    {ROUTE_POST, "/you/token",     you_token,      ROUTE_PERSON  },
+    {ROUTE_READ, "/poster",        poster_answer,  ROUTE_ANYBODY },
+    {0,          NULL,             NULL,           ROUTE_ANYBODY },
 };
 
 int page_open(struct store *store)
 {
-    (void)store;
     asset_open();
-    return 0;
+    return presence_clear(store, "web") == -1 ? -1 : feed_start(store);
 }
 
 void page_look(struct store *store)
 {
-    (void)store;
+    feed_look(store);
 }
 
 void page_stop(void)
 {
+    feed_stop();
 }
 
 void page_close(void)
 {
+    feed_end();
     asset_close();
 }
