@@ -79,7 +79,7 @@ layers: all ## includes follow the arrows of the house only
 
 lint: ## clang-format, clang-tidy, cppcheck
 	@$(MAKE) -s deps PACKAGES="$(RUN_PACKAGES) $(LINT_PACKAGES) libcmocka-dev"
-	@tests/lint "$(ALL_CFLAGS)"
+	@tests/lint $(WARN)
 
 asan: ## all tests under the address and undefined-behaviour sanitizers
 	@$(MAKE) -s test SAN=address,undefined CFLAGS="-O1 -g"

@@ -101,7 +101,7 @@ static int unarmour(const char *text, uint8_t *bytes, size_t *length)
         EVP_DecodeFinal(decoder, bytes + count, &more) >= 0)
         result = 0;
     EVP_ENCODE_CTX_free(decoder);
-    *length = (size_t)(count + more);
+    *length = (size_t)count + (size_t)more;
     return result;
 }
 
