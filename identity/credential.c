@@ -58,15 +58,16 @@ int credential_add(struct store *store, int64_t person_id, const char *kind, con
                    const char *label, const char *address, int64_t life_s)
 {
     int64_t now = when_wall_ms();
+    char shown[LABEL_SIZE];
+    label_clean(label, shown);
     if (store_begin(store, STORE_SYNCED))
         return -1;
     int result = store_run(store,
                            "INSERT INTO credential (person_id, kind, digest, label, address, "
                            "created_at, used_at, expires_at) "
                            "VALUES (nullif(?1, 0), ?2, ?3, ?4, ?5, ?6, ?6, nullif(?7, 0))",
-                           "isbssii", person_id, kind, digest, (size_t)DIGEST_SHA256_SIZE,
-                           label ? label : "", address ? address : "", now,
-                           life_s ? now + life_s * 1000 : (int64_t)0);
+                           "isbssii", person_id, kind, digest, (size_t)DIGEST_SHA256_SIZE, shown,
+                           address ? address : "", now, life_s ? now + life_s * 1000 : (int64_t)0);
     if (result == 0 && person_id)
         result = event_append(store, EVENT_PERSON, person_id);
     int ended = store_end(store, result);

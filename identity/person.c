@@ -1,6 +1,7 @@
 #include "identity/person.h"
 #include "identity/person_private.h"
 
+#include "base/text.h"
 #include "base/when.h"
 #include "identity/event.h"
 
@@ -31,6 +32,16 @@ void field_copy(char *out, size_t size, const char *text)
     size_t length = strnlen(text, size - 1);
     memcpy(out, text, length);
     out[length] = '\0';
+}
+
+void label_clean(const char *label, char out[LABEL_SIZE])
+{
+    struct buf clean;
+    buf_init(&clean, LABEL_SIZE - 1);
+    if (label)
+        text_clean(&clean, label, strlen(label), TEXT_ONE_LINE);
+    field_copy(out, LABEL_SIZE, buf_text(&clean));
+    buf_done(&clean);
 }
 
 void person_from_rows(struct rows *rows, int first, struct person *person)
@@ -152,9 +163,10 @@ static enum person_claim look(struct store *store, const struct person_attempt *
 static int admit(struct store *store, const struct person_attempt *attempt, const char *name,
                  struct person *person)
 {
-    char skeleton[NAME_MAX_BYTES];
+    char skeleton[NAME_MAX_BYTES], label[LABEL_SIZE];
     int64_t now = when_wall_ms();
     name_skeleton(name, skeleton);
+    label_clean(attempt->label, label);
     *person = (struct person){.created_at = now, .seen_at = now};
     person->role = attempt->newcomers == NEWCOMERS_ASK ? ROLE_WAITING : ROLE_PERSON;
     FIELD(person->name, name);
@@ -168,8 +180,7 @@ static int admit(struct store *store, const struct person_attempt *attempt, cons
                   "INSERT INTO credential (person_id, kind, digest, label, address, created_at, "
                   "used_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
                   "isbssi", person->id, attempt->kind, attempt->digest, sizeof attempt->digest,
-                  attempt->label ? attempt->label : "", attempt->address ? attempt->address : "",
-                  now))
+                  label, attempt->address ? attempt->address : "", now))
         return -1;
     return event_append(store, EVENT_PERSON, person->id);
 }

@@ -3,5 +3,6 @@
 const struct command *const commands[] = {
     &command_run,
     &command_status,
+    &command_people,
     NULL,
 };
