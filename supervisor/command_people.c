@@ -84,9 +84,10 @@ static int run_rename(struct command_line *line, struct store *store)
         fprintf(stderr, "riad: `%s` is taken, or looks like a name that is\n", line->words[2]);
         return EXIT_FAILURE;
     }
-    if (act == ACT_DONE)
-        name_check(line->words[2], folded);
-    return tell(act, act == ACT_DONE ? folded : "", act == ACT_DONE ? "is now" : person.name);
+    char done[NAME_MAX_BYTES + 16] = "";
+    if (act == ACT_DONE && name_check(line->words[2], folded) == NAME_GOOD)
+        snprintf(done, sizeof done, "is now %s", folded);
+    return tell(act, done, person.name);
 }
 
 /* Until when: a time in the future, or a duration from now. 0, or -1. */
@@ -224,19 +225,17 @@ static const struct {
     const char *option;
     const char *acts;
 } options[] = {
-    {"json",   " list show bans "},
-    {"until",  " ban "           },
-    {"reason", " ban "           },
-    {"words",  " forget "        },
+    {"json",   "list, show, bans"},
+    {"until",  "ban"             },
+    {"reason", "ban"             },
+    {"words",  "forget"          },
 };
 
 static int check_options(const struct command_line *line, const struct act *act)
 {
-    char word[32];
-    snprintf(word, sizeof word, " %s ", act->name);
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        if (command_given(line, options[i].option) && !strstr(options[i].acts, word))
-            return command_usage(line, "--%s goes with%s, not with `%s`", options[i].option,
+        if (command_given(line, options[i].option) && !strstr(options[i].acts, act->name))
+            return command_usage(line, "--%s goes with %s, not with `%s`", options[i].option,
                                  options[i].acts, act->name);
     }
     return 0;

@@ -142,7 +142,11 @@ static void list_json(void *context, const struct person *person)
     json_bool(&listing->json, "banned",
               ban_holds(listing->store, person->id, NULL, NULL, NULL) == 1);
     json_bool(&listing->json, "here", doors[0] != '\0');
-    json_string(&listing->json, "doors", doors);
+    json_array(&listing->json, "doors");
+    char *rest = doors;
+    for (const char *door = strtok_r(doors, " ", &rest); door; door = strtok_r(NULL, " ", &rest))
+        json_string(&listing->json, NULL, door);
+    json_close(&listing->json, ']');
     json_close(&listing->json, '}');
 }
 
