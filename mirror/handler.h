@@ -6,6 +6,12 @@
  * needs no web server, the web server no mirror, and both are tested alone.
  *
  * Handlers run on any thread of riad-web; a struct mirror is for all of them.
+ *
+ * An archive that is not here becomes a flight: a row that the fetcher (riad-mirror) acts upon.
+ * Whoever waits for it follows the part file, which is as long as what may be shown; a thread of
+ * the mirror's own hears of its growth by inotify and wakes all followers at once. Under whichever
+ * digest an archive is asked for, it is one flight. An index that is not here yet is followed in
+ * the same way until it is.
  */
 #ifndef MIRROR_HANDLER_H
 #define MIRROR_HANDLER_H
@@ -19,8 +25,15 @@
 
 struct mirror;
 
-/* Opens the mirror of config's state folder. NULL, logged. */
+/* Counters in the store, beside those of mirror/flights.h. */
+#define MIRROR_COUNT_SERVED "mirror.served_bytes" /* to clients */
+#define MIRROR_COUNT_HITS   "mirror.hits"         /* answers from the cache */
+#define MIRROR_COUNT_MISSES "mirror.misses"       /* answers that crossed the link */
+
+/* Opens the mirror of config's state folder, makes its folders if they are missing, and starts the
+ * thread that hears of growing files: so before sandbox_calls. NULL, logged. */
 struct mirror *mirror_open(const struct config *config);
+/* Nobody follows a flight any more when this is called. */
 void mirror_close(struct mirror *mirror);
 
 /* Called from riad-web's main thread when its doorbell rang, and at every tick: wakes whoever
@@ -58,14 +71,19 @@ struct mirror_flight;
 enum mirror_wait { MIRROR_MORE, MIRROR_DONE, MIRROR_LOST, MIRROR_TIMEOUT };
 
 /*
- * Waits at most timeout_ms until there is more than offset bytes, or the flight ends. MIRROR_MORE:
- * *available bytes may be sent from *fd (the flight's descriptor; pread, sendfile). MIRROR_DONE:
- * all of *available is verified and complete. MIRROR_LOST: no source can have it: before anything
- * was sent, answer status and text of mirror_flight_failure; afterwards cut the connection.
+ * Waits at most timeout_ms until there are more than offset bytes, or the flight ends. offset is
+ * what this follower has sent already. MIRROR_MORE: *available bytes in all may be sent from *fd
+ * (the flight's descriptor; pread, sendfile), and mirror_flight_length is settled: time for the
+ * head. MIRROR_DONE: all of *available is verified and complete; *fd may be another one than
+ * before. MIRROR_LOST: no source can have it: before anything was sent, answer status and text of
+ * mirror_flight_failure; afterwards cut the connection. MIRROR_TIMEOUT: nothing new; look whether
+ * the client is still there, and wait again: an opam client waits for as long as one likes, and an
+ * error sends it across the slow link.
  */
 enum mirror_wait mirror_flight_wait(struct mirror_flight *flight, int64_t offset, int timeout_ms,
                                     int *fd, int64_t *available);
-/* The whole length, -1 while it is not known. */
+/* The whole length to promise in the head, -1 if it is not known (then chunked). Once it was asked
+ * for, a flight that turns out to have another length is lost for this follower. */
 int64_t mirror_flight_length(struct mirror_flight *flight);
 void mirror_flight_failure(struct mirror_flight *flight, struct mirror_answer *answer);
 /* Whoever followed leaves; the flight goes on. */
