@@ -194,21 +194,21 @@ static enum drop_result land_over(struct landing *landing)
     return result;
 }
 
-/* Whether what is there has these bytes; a digest that is missing is read. 1, 0, -1. */
-static int is_same(struct landing *landing)
+/* Whether what is there has these bytes; a digest that is missing is read. */
+static bool is_same(struct landing *landing)
 {
-    struct drop *drop = landing->arrival->drop;
+    struct drop_file there;
     enum drop_result result;
     int fd;
 
     if (landing->there.size != landing->arrival->length)
-        return 0;
-    result = drop_read(drop, landing->path, &landing->there, &fd);
-    if (!result && !landing->there.has_sha256)
-        landing->there.has_sha256 = drop_digest_fd(fd, -1, landing->there.sha256) == 0;
+        return false;
+    result = drop_read(landing->arrival->drop, landing->path, &there, &fd);
+    if (!result && !there.has_sha256)
+        there.has_sha256 = drop_digest_fd(fd, -1, there.sha256) == 0;
     fs_close(fd);
-    return !result && landing->there.has_sha256 &&
-           digest_equal(landing->there.sha256, landing->sha256, sizeof landing->sha256);
+    return !result && there.has_sha256 &&
+           digest_equal(there.sha256, landing->sha256, sizeof landing->sha256);
 }
 
 /* Tries the name in landing->path. DROP_TAKEN: it is somebody's, or was taken meanwhile. */
@@ -249,10 +249,11 @@ static enum drop_result land(struct landing *landing)
     enum drop_result result = DROP_TAKEN;
 
     strcpy(landing->path, arrival->path);
-    for (unsigned number = 2, tries = 0; result == DROP_TAKEN && number <= NUMBERS_MAX;) {
+    for (unsigned number = 2, tries = 0; number <= NUMBERS_MAX;) {
         result = land_at(landing);
-        if (result == DROP_TAKEN && landing->there.id == 0 && !landing->there.folder &&
-            ++tries < TRIES_MAX)
+        if (result != DROP_TAKEN)
+            break;
+        if (landing->there.id == 0 && !landing->there.folder && ++tries < TRIES_MAX)
             continue;
         if (arrival->exact)
             break;
