@@ -24,19 +24,16 @@ static void log_missing(const char *name, const char *group)
     free(line);
 }
 
-int account_find(struct account *account, const char *name, const char *group)
+int account_lookup(struct account *account, const char *name)
 {
     const struct passwd *entry;
 
     *account = (struct account){.uid = geteuid(), .gid = getegid()};
     if (geteuid() != 0 || !*name)
-        return 0;
-    errno = 0;
+        return 1;
     entry = getpwnam(name);
-    if (!entry) {
-        log_missing(name, group);
-        return -1;
-    }
+    if (!entry)
+        return 0;
     account->change = true;
     account->uid = entry->pw_uid;
     account->gid = entry->pw_gid;
@@ -45,7 +42,16 @@ int account_find(struct account *account, const char *name, const char *group)
         log_error("account `%s` is in more than %d groups", name, ACCOUNT_MAX_GROUPS);
         return -1;
     }
-    return 0;
+    return 1;
+}
+
+int account_find(struct account *account, const char *name, const char *group)
+{
+    int found = account_lookup(account, name);
+
+    if (found == 0)
+        log_missing(name, group);
+    return found == 1 ? 0 : -1;
 }
 
 int account_become(const struct account *account)

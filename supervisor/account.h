@@ -28,6 +28,9 @@ struct account {
  */
 int account_find(struct account *account, const char *name, const char *group);
 
+/* The same without a word: 1, 0 there is no such account, -1 failed, logged. */
+int account_lookup(struct account *account, const char *name);
+
 /* The command that makes an account for a service, in the other account's group too unless that is
  * NULL; yours to free: `useradd --system ... NAME`. */
 char *account_useradd(const char *name, const char *group);

@@ -2,6 +2,7 @@
 
 const struct command *const commands[] = {
     &command_run,
+    &command_check,
     &command_status,
     &command_people,
     NULL,
