@@ -1,8 +1,11 @@
 #include "web/words.h"
 
 #include "base/json.h"
+#include "base/mem.h"
 #include "web/html.h"
+#include "web/url.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define COLOURS 6
@@ -84,9 +87,64 @@ static void where_put(const struct words_list *list, const struct message *messa
     }
 }
 
+/* A path of the drop as a link to it. */
+static void file_put(struct buf *out, const char *path, size_t length)
+{
+    char *text = mem_dup_bytes(path, length);
+    buf_puts(out, "<a href=\"/files/");
+    url_encode(out, text, true);
+    buf_puts(out, "\">");
+    html_text(out, text);
+    buf_puts(out, "</a>");
+    free(text);
+}
+
+/* Where ` and N more` begins at the end of the list of names; end if it does not. */
+static const char *more_begins(const char *names, const char *end)
+{
+    static const char more[] = " more", and[] = " and ";
+    if ((size_t)(end - names) < strlen(more) || memcmp(end - strlen(more), more, strlen(more)) != 0)
+        return end;
+    const char *at = end - strlen(more);
+    while (at > names && at[-1] >= '0' && at[-1] <= '9')
+        at--;
+    size_t length = strlen(and);
+    bool found = (size_t)(at - names) >= length && memcmp(at - length, and, length) == 0;
+    return found ? at - length : end;
+}
+
+/* The drop says `WHO dropped NAME (SIZE)` or `WHO dropped 3 files: NAME, NAME and 1 more (SIZE)`:
+ * the names become links. Any other text stays as it is. */
+static void dropped_put(struct buf *out, const char *text)
+{
+    static const char dropped[] = " dropped ", files[] = " files: ";
+    const char *names = strstr(text, dropped), *end = strrchr(text, '(');
+    if (names == NULL || end == NULL || end - 1 <= names + strlen(dropped) || end[-1] != ' ') {
+        html_text(out, text);
+        return;
+    }
+    names += strlen(dropped);
+    end--;
+    const char *list = names + strspn(names, "0123456789");
+    bool many = list > names && strncmp(list, files, strlen(files)) == 0;
+    names = many ? list + strlen(files) : names;
+    html_bytes(out, text, (size_t)(names - text));
+    const char *stop = many ? more_begins(names, end) : end;
+    while (names < stop) {
+        const char *comma = many ? memmem(names, (size_t)(stop - names), ", ", 2) : NULL;
+        const char *until = comma == NULL ? stop : comma;
+        file_put(out, names, (size_t)(until - names));
+        names = comma == NULL ? stop : comma + 2;
+        buf_puts(out, comma == NULL ? "" : ", ");
+    }
+    html_text(out, stop);
+}
+
 static void text_put(struct buf *out, const struct message *message)
 {
-    if (message->removed)
+    if (message->kind == MESSAGE_FILE && !message->removed)
+        dropped_put(out, message->text);
+    else if (message->removed)
         buf_puts(out, "took this back");
     else if (message->kind == MESSAGE_TOPIC && message->text[0] == '\0')
         buf_puts(out, "took the topic away");
@@ -110,7 +168,8 @@ void words_list_put(void *context, const struct message *message)
     }
     buf_printf(list->out, "<li id=m%lld class=\"%s\"><time datetime=\"%s\">%s</time> ",
                (long long)message->id, class_of(message), time, clock);
-    name_put(list->out, message->name);
+    if (message->kind != MESSAGE_FILE || message->removed) /* these texts name who it was */
+        name_put(list->out, message->name);
     where_put(list, message);
     text_put(list->out, message);
     buf_puts(list->out, "</li>\n");

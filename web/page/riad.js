@@ -305,13 +305,22 @@ const colour = (name) => [...new TextEncoder().encode(name)].reduce((sum, byte) 
 const words = (text) => text.split(/(https?:\/\/[^\s"<>`]*[^\s"<>`.,;:!?)\]}'])/).map((part, i) =>
   i % 2 ? make('a', {href: part, textContent: part, target: '_blank', rel: 'noreferrer noopener'}) : part);
 
+// "ada dropped a.txt (3 kB)", "ada dropped 3 files: a, b and 1 more (3 kB)": the names as links.
+function dropped(text) {
+  const [, who, many, names, rest] = /^(.*? dropped )(\d+ files: )?(.+?)((?: and \d+ more)? \([^(]*)$/.exec(text) || [];
+  if (!names) return [text];
+  const links = (many ? names.split(', ') : [names]).map((path) => make('a', {href: address(path), textContent: path}));
+  return [who, many || '', ...links.flatMap((link, i) => i ? [', ', link] : [link]), rest];
+}
+
 function messageRow(m) {
   const row = make('li', {id: 'm' + m.id}, make('time', {dateTime: m.time, textContent: m.time.slice(11, 16)}), ' ');
   row.className = m.removed ? 'gone' : !m.room ? 'private' : m.kind === 'say' || m.kind === 'me' ? '' : 'box';
-  if (m.name) row.append(make('b', {className: 'c' + colour(m.name), textContent: m.name}), ' ');
+  const file = m.kind === 'file' && !m.removed;
+  if (m.name && !file) row.append(make('b', {className: 'c' + colour(m.name), textContent: m.name}), ' ');
   if (!m.room) row.append(make('small', {textContent: 'to ' + (m.to === me ? 'you' : m.to) + ':'}), ' ');
   const before = m.kind === 'topic' ? 'set the topic: ' : '';
-  row.append(make('span', {}, ...(m.removed ? ['took this back'] : [before, ...words(m.text)])));
+  row.append(make('span', {}, ...(m.removed ? ['took this back'] : file ? dropped(m.text) : [before, ...words(m.text)])));
   return row;
 }
 
