@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 /* clang-format off */
 #include <cmocka.h>
@@ -40,9 +41,9 @@ static void a_line_is_escaped(void **state)
 {
     (void)state;
     struct message message = lobby_says("<img src=x onerror=alert(1)>");
-    expect(&message, "", "<b class=c4>ada</b> &lt;img src=x onerror=alert(1)&gt;</li>\n");
+    expect(&message, "", "<b class=c0>ada</b> &lt;img src=x onerror=alert(1)&gt;</li>\n");
     message.removed = true;
-    expect(&message, "", "<b class=c4>ada</b> took this back</li>\n");
+    expect(&message, "", "<b class=c0>ada</b> took this back</li>\n");
 }
 
 static void private_lines_say_for_whom(void **state)
@@ -52,8 +53,8 @@ static void private_lines_say_for_whom(void **state)
     message.room_id = 0;
     message.room[0] = '\0';
     strcpy(message.to, "bob");
-    expect(&message, "bob", "<b class=c4>ada</b> <small>to you:</small> psst</li>\n");
-    expect(&message, "ada", "<b class=c4>ada</b> <small>to bob:</small> psst</li>\n");
+    expect(&message, "bob", "<b class=c0>ada</b> <small>to you:</small> psst</li>\n");
+    expect(&message, "ada", "<b class=c0>ada</b> <small>to bob:</small> psst</li>\n");
 }
 
 static void topics(void **state)
@@ -61,9 +62,9 @@ static void topics(void **state)
     (void)state;
     struct message message = lobby_says("tea");
     message.kind = MESSAGE_TOPIC;
-    expect(&message, "", "<b class=c4>ada</b> set the topic: tea</li>\n");
+    expect(&message, "", "<b class=c0>ada</b> set the topic: tea</li>\n");
     message.text = "";
-    expect(&message, "", "<b class=c4>ada</b> took the topic away</li>\n");
+    expect(&message, "", "<b class=c0>ada</b> took the topic away</li>\n");
 }
 
 static void dropped_files_are_links(void **state)
