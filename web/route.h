@@ -17,6 +17,7 @@
 #include "web/visitor.h"
 
 struct web;
+struct desk;
 
 /* One request and what its handler needs. */
 struct call {
@@ -26,7 +27,8 @@ struct call {
     struct store *store;         /* lent for the call, see call_release */
     struct drop *drop;
     struct visitor visitor;
-    const char *rest; /* what the pattern's end stood for */
+    struct desk *desk; /* web.c's */
+    const char *rest;  /* what the pattern's end stood for */
 };
 
 typedef void route_handler(struct call *call);

@@ -27,4 +27,16 @@ void web_base(const struct http_request *request, char *out);
 /* The address of a path of the drop below that base, percent-encoded: appended to out. */
 void web_file_address(const struct http_request *request, const char *path, struct buf *out);
 
+/* What was asked for, path and query, encoded as it may stand in an address: appended to out. */
+void web_encoded_target(const struct http_request *request, struct buf *out);
+
+/* Opens what all threads share: the pool of connections to the store, the mirror. bells are the
+ * doorbells that commits ring. web and config are lent until web_close. 0, or -1, logged. */
+int web_open(struct web *web, const struct config *config, const int *bells, size_t count);
+void web_close(struct web *web);
+/* From now on this configuration; lent until web_close. */
+void web_set_config(const struct config *config);
+/* The http_handler: context is the struct web. */
+void web_handle(void *context, struct http_request *request);
+
 #endif

@@ -1,0 +1,166 @@
+#include "web/route.h"
+
+#include "base/log.h"
+#include "web/door.h"
+#include "web/host.h"
+#include "web/page.h"
+#include "web/web.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct route web_routes[] = {
+    {ROUTE_READ,          "/healthz",    api_health,     ROUTE_ANYBODY },
+    {ROUTE_READ,          "/metrics",    metrics_answer, ROUTE_ANYBODY },
+    {ROUTE_READ,          "/api/status", api_status,     ROUTE_ANYBODY },
+    {ROUTE_READ,          "/api/people", api_people,     ROUTE_LISTENER},
+    {ROUTE_READ,          "/api/files",  api_files,      ROUTE_ANYBODY },
+    {ROUTE_READ,          "/api/leases", api_leases,     ROUTE_HOST    },
+    {ROUTE_READ,          "/files",      files_slash,    ROUTE_ANYBODY },
+    {ROUTE_READ,          "/files/*",    files_answer,   ROUTE_ANYBODY },
+    {ROUTE(HTTP_PUT),     "/files/*",    upload_put,     ROUTE_ANYBODY },
+    {ROUTE(HTTP_POST),    "/files/*",    form_post,      ROUTE_ANYBODY },
+    {ROUTE(HTTP_DELETE),  "/files/*",    files_delete,   ROUTE_ANYBODY },
+    {ROUTE(HTTP_OPTIONS), "/uploads/*",  tus_options,    ROUTE_ANYBODY },
+    {ROUTE(HTTP_POST),    "/uploads/",   tus_create,     ROUTE_ANYBODY },
+    {ROUTE(HTTP_POST),    "/uploads",    tus_create,     ROUTE_ANYBODY },
+    {ROUTE(HTTP_HEAD),    "/uploads/:",  tus_head,       ROUTE_ANYBODY },
+    {ROUTE(HTTP_PATCH),   "/uploads/:",  tus_patch,      ROUTE_ANYBODY },
+    {ROUTE(HTTP_POST),    "/uploads/:",  tus_override,   ROUTE_ANYBODY },
+    {ROUTE(HTTP_DELETE),  "/uploads/:",  tus_delete,     ROUTE_ANYBODY },
+    {ROUTE_READ,          "/opam*",      opam_answer,    ROUTE_ANYBODY },
+    {0,                   NULL,          NULL,           ROUTE_ANYBODY },
+};
+
+/* After the pages': what is dropped straight onto the box. */
+static const struct route last_routes[] = {
+    {ROUTE(HTTP_PUT),  "/:", upload_bare, ROUTE_ANYBODY},
+    {ROUTE_READ,       "/:", files_bare,  ROUTE_ANYBODY},
+    {ROUTE(HTTP_POST), "/",  form_post,   ROUTE_ANYBODY},
+    {0,                NULL, NULL,        ROUTE_ANYBODY},
+};
+
+/* Whether path fits pattern; *rest is what the pattern's end stood for. */
+static bool fits(const char *pattern, const char *path, const char **rest)
+{
+    size_t length = strlen(pattern);
+    char end = pattern[length - 1];
+    *rest = path + strlen(path);
+    if (end != '*' && end != ':')
+        return strcmp(pattern, path) == 0;
+    if (strncmp(pattern, path, length - 1) != 0)
+        return false;
+    *rest = path + length - 1;
+    return end == '*' || (**rest != '\0' && strchr(*rest, '/') == NULL);
+}
+
+const struct route *route_find(const struct route *table, enum http_method method, const char *path,
+                               const char **rest, unsigned *allow)
+{
+    for (const struct route *row = table; row->pattern != NULL; row++) {
+        const char *end;
+        if (!fits(row->pattern, path, &end))
+            continue;
+        *allow |= row->methods;
+        if ((row->methods & ROUTE(method)) != 0) {
+            *rest = end;
+            return row;
+        }
+    }
+    return NULL;
+}
+
+static bool is_write(enum http_method method)
+{
+    return (ROUTE(method) & (ROUTE_READ | ROUTE(HTTP_OPTIONS))) == 0;
+}
+
+static void wrong_method(struct call *call, unsigned allow)
+{
+    char list[64] = "OPTIONS";
+    for (int i = 0; i < HTTP_METHODS; i++)
+        if ((allow & ROUTE(i)) != 0 && i != HTTP_OPTIONS) {
+            strcat(list, ", ");
+            strcat(list, http_method_name((enum http_method)i));
+        }
+    reply_extra(call->http, "Allow", "%s", list);
+    if (call->http->method != HTTP_OPTIONS) {
+        reply_error(call->http, 405, "That cannot be done with this address; allowed are %s.",
+                    list);
+        return;
+    }
+    reply_begin(call->http, 204, NULL);
+    reply_end(call->http, NULL, 0);
+}
+
+static const struct route *find(struct call *call, unsigned *allow)
+{
+    const struct route *const tables[] = {web_routes, page_routes, last_routes};
+    const struct route *found = NULL;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables && found == NULL; i++)
+        found = route_find(tables[i], call->http->method, call->http->path, &call->rest, allow);
+    return found;
+}
+
+/* Whoever came by a name that is not ours is sent to our address; the address is ours to say. */
+static void elsewhere(struct call *call)
+{
+    char host[HOST_MAX], location[2 * HTTP_PATH_MAX];
+    struct buf path;
+    host_for(call->config, call->visitor.address, host);
+    buf_init(&path, 4 * HTTP_PATH_MAX);
+    web_encoded_target(call->http, &path);
+    if (call->http->port == 80)
+        snprintf(location, sizeof location, "http://%s%s", host, buf_text(&path));
+    else
+        snprintf(location, sizeof location, "http://%s:%d%s", host, call->http->port,
+                 buf_text(&path));
+    reply_redirect(call->http, is_write(call->http->method) ? 307 : 302, location);
+    buf_done(&path);
+}
+
+/* Whether the row is for this visitor; else the answer has been given. */
+static bool is_for(struct call *call, enum route_who who)
+{
+    const struct visitor *visitor = &call->visitor;
+    bool yes = who == ROUTE_ANYBODY ||
+               (who == ROUTE_LISTENER && visitor_may_listen(visitor, call->config)) ||
+               (who == ROUTE_PERSON && visitor->known) ||
+               (who == ROUTE_HOST && visitor->actor.host);
+    if (yes)
+        return true;
+    if (visitor->known)
+        reply_error(call->http, 403, "That is for hosts.");
+    else
+        reply_error(call->http, 401,
+                    "Sign in first: ssh in and type /web, or ask a host to let you in.");
+    return false;
+}
+
+static void dispatch(struct call *call)
+{
+    unsigned allow = 0;
+    const struct route *row = find(call, &allow);
+    if (row == NULL && allow != 0)
+        wrong_method(call, allow);
+    else if (row == NULL)
+        reply_error(call->http, 404, "There is nothing at this address.");
+    else if (call_acquire(call) < 0 || visitor_of(call->http, call->store, &call->visitor) < 0)
+        reply_error(call->http, 503, "The box cannot read its store just now; the log says why.");
+    else if (is_for(call, row->who))
+        row->handler(call);
+}
+
+void route_answer(struct call *call)
+{
+    call->visitor.address = call->http->address;
+    call->rest = "";
+    if (!host_is_ours(call->config, call->http->host))
+        elsewhere(call);
+    else if (is_write(call->http->method) && !visitor_origin_ok(call->http))
+        reply_error(call->http, 403,
+                    "A page from elsewhere may not do that here. Open the box's own page.");
+    else
+        dispatch(call);
+    call_release(call);
+}

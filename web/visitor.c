@@ -1,0 +1,112 @@
+#include "web/visitor.h"
+
+#include "base/log.h"
+#include "identity/credential.h"
+#include "web/head.h"
+#include "web/host.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define GUEST_COOKIE_LIFE_S (30 * 24 * 3600)
+
+/* `Bearer SECRET` into secret. */
+static bool bearer(const struct http_request *request, char secret[SECRET_TEXT])
+{
+    const char *given = http_header(request, "Authorization");
+    if (given == NULL || strncasecmp(given, "Bearer ", 7) != 0)
+        given = http_header(request, "Drop-Token");
+    else
+        given += 7;
+    if (given == NULL)
+        return false;
+    given += strspn(given, " ");
+    size_t length = strcspn(given, " \t");
+    if (length != SECRET_TEXT - 1)
+        return false;
+    memcpy(secret, given, length);
+    secret[length] = '\0';
+    return true;
+}
+
+static void is_guest(struct visitor *visitor, const char *secret)
+{
+    visitor->has_guest = visitor->actor.has_guest = true;
+    memcpy(visitor->secret, secret, SECRET_TEXT);
+    secret_digest(secret, visitor->actor.guest);
+}
+
+/* 1 it is somebody's, 0 nobody's, -1 failed. */
+static int known_by(struct store *store, struct visitor *visitor, const char *kind,
+                    const char *secret)
+{
+    uint8_t digest[DIGEST_SHA256_SIZE];
+    secret_digest(secret, digest);
+    int found = credential_person(store, kind, digest, visitor->address, &visitor->person,
+                                  &visitor->credential_id);
+    if (found != 1)
+        return found;
+    visitor->known = true;
+    visitor->by_token = strcmp(kind, "token") == 0;
+    visitor->actor.person_id = visitor->person.id;
+    visitor->actor.host = visitor->person.role == ROLE_HOST;
+    return 1;
+}
+
+int visitor_of(struct http_request *request, struct store *store, struct visitor *visitor)
+{
+    char secret[SECRET_TEXT];
+    memset(visitor, 0, sizeof *visitor);
+    visitor->address = request->address;
+    if (bearer(request, secret)) {
+        int found = known_by(store, visitor, "token", secret);
+        if (found == 0)
+            is_guest(visitor, secret);
+        return found < 0 ? -1 : 0;
+    }
+    if (http_cookie(request, VISITOR_GUEST_COOKIE, secret, sizeof secret) == 1 &&
+        strlen(secret) == SECRET_TEXT - 1)
+        is_guest(visitor, secret);
+    if (http_cookie(request, VISITOR_COOKIE, secret, sizeof secret) == 1 &&
+        strlen(secret) == SECRET_TEXT - 1)
+        return known_by(store, visitor, "browser", secret) < 0 ? -1 : 0;
+    return 0;
+}
+
+/* Whether an Origin is the very page that the Host header names: the port counts, too. */
+static bool same_origin(const char *origin, const char *host)
+{
+    if (strncasecmp(origin, "http://", 7) == 0)
+        origin += 7;
+    else if (strncasecmp(origin, "https://", 8) == 0)
+        origin += 8; /* somebody put an encrypting proxy in front */
+    else
+        return false;
+    return *host != '\0' && strcasecmp(origin, host) == 0;
+}
+
+bool visitor_origin_ok(const struct http_request *request)
+{
+    const char *origin = http_header(request, "Origin");
+    const char *site = http_header(request, "Sec-Fetch-Site");
+    if (origin != NULL && !same_origin(origin, request->host))
+        return false;
+    return site == NULL || strcasecmp(site, "same-origin") == 0 || strcasecmp(site, "none") == 0;
+}
+
+void visitor_greet(struct http_request *request, struct visitor *visitor)
+{
+    char secret[SECRET_TEXT];
+    if (visitor->known || visitor->has_guest)
+        return;
+    secret_new(secret);
+    is_guest(visitor, secret);
+    reply_cookie(request, VISITOR_GUEST_COOKIE, secret, GUEST_COOKIE_LIFE_S);
+}
+
+bool visitor_may_listen(const struct visitor *visitor, const struct config *config)
+{
+    if (config->box.newcomers == NEWCOMERS_OPEN)
+        return true;
+    return visitor->known && visitor->person.role != ROLE_WAITING;
+}

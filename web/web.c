@@ -1,0 +1,185 @@
+#include "web/web.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "web/door.h"
+#include "web/url.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IDLE_MAX  8 /* connections kept open while nobody needs them */
+#define BELLS_MAX 8
+
+/* A connection to the store and the drop over it. One call at a time has it. */
+struct desk {
+    struct store *store;
+    struct drop *drop;
+    const struct config *config; /* that the drop was opened with */
+    struct desk *next;
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct desk *idle;
+    size_t idle_count;
+    _Atomic(const struct config *) config;
+    char *store_path;
+    int bells[BELLS_MAX];
+    size_t bell_count;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+const struct config *web_config(void)
+{
+    return pool.config;
+}
+
+void web_set_config(const struct config *config)
+{
+    pool.config = config;
+}
+
+/* ---- desks ---- */
+
+static void desk_free(struct desk *desk)
+{
+    if (desk == NULL)
+        return;
+    drop_close(desk->drop);
+    store_close(desk->store);
+    free(desk);
+}
+
+static struct desk *desk_new(const struct config *config)
+{
+    struct desk *desk = mem_alloc(sizeof *desk);
+    desk->config = config;
+    desk->store = store_open(pool.store_path);
+    if (desk->store != NULL)
+        store_bells(desk->store, pool.bells, pool.bell_count);
+    desk->drop = desk->store == NULL ? NULL : drop_open(config, desk->store);
+    if (desk->drop == NULL) {
+        store_close(desk->store);
+        free(desk);
+        return NULL;
+    }
+    return desk;
+}
+
+static struct desk *desk_take(const struct config *config)
+{
+    pthread_mutex_lock(&pool.lock);
+    struct desk *desk = pool.idle;
+    if (desk != NULL) {
+        pool.idle = desk->next;
+        pool.idle_count--;
+    }
+    pthread_mutex_unlock(&pool.lock);
+    if (desk == NULL || desk->config == config)
+        return desk == NULL ? desk_new(config) : desk;
+    desk_free(desk);
+    return desk_new(config);
+}
+
+static void desk_give(struct desk *desk)
+{
+    pthread_mutex_lock(&pool.lock);
+    bool keep = pool.idle_count < IDLE_MAX;
+    if (keep) {
+        desk->next = pool.idle;
+        pool.idle = desk;
+        pool.idle_count++;
+    }
+    pthread_mutex_unlock(&pool.lock);
+    if (!keep)
+        desk_free(desk);
+}
+
+int call_acquire(struct call *call)
+{
+    if (call->desk != NULL)
+        return 0;
+    call->desk = desk_take(call->config);
+    if (call->desk == NULL)
+        return -1;
+    call->store = call->desk->store;
+    call->drop = call->desk->drop;
+    return 0;
+}
+
+void call_release(struct call *call)
+{
+    if (call->desk != NULL)
+        desk_give(call->desk);
+    call->desk = NULL;
+    call->store = NULL;
+    call->drop = NULL;
+}
+
+/* ---- the life of it all ---- */
+
+int web_open(struct web *web, const struct config *config, const int *bells, size_t count)
+{
+    pool.config = config;
+    pool.store_path = config_path(config, "store/riad.db");
+    pool.bell_count = count < BELLS_MAX ? count : BELLS_MAX;
+    memcpy(pool.bells, bells, pool.bell_count * sizeof *bells);
+    struct desk *first = desk_new(config);
+    if (first == NULL)
+        return -1;
+    desk_give(first);
+    if (config->mirror[0].enabled)
+        web->mirror = mirror_open(config);
+    return 0;
+}
+
+void web_close(struct web *web)
+{
+    while (pool.idle != NULL) {
+        struct desk *desk = pool.idle;
+        pool.idle = desk->next;
+        desk_free(desk);
+    }
+    pool.idle_count = 0;
+    mirror_close(web->mirror);
+    web->mirror = NULL;
+    free(pool.store_path);
+    pool.store_path = NULL;
+}
+
+void web_handle(void *context, struct http_request *request)
+{
+    struct call call = {.http = request, .web = context, .config = web_config()};
+    route_answer(&call);
+    metrics_count(request);
+    log_debug("%s %s %s %d", request->address, http_method_name(request->method), request->path,
+              reply_status(request));
+}
+
+/* ---- addresses ---- */
+
+void web_base(const struct http_request *request, char *out)
+{
+    if (*request->host != '\0')
+        snprintf(out, WEB_BASE_MAX, "http://%s", request->host);
+    else
+        snprintf(out, WEB_BASE_MAX, "http://localhost:%d", request->port);
+}
+
+void web_file_address(const struct http_request *request, const char *path, struct buf *out)
+{
+    char base[WEB_BASE_MAX];
+    web_base(request, base);
+    buf_printf(out, "%s/files/", base);
+    url_encode(out, path, true);
+}
+
+void web_encoded_target(const struct http_request *request, struct buf *out)
+{
+    url_encode(out, request->path, true);
+    if (*request->query != '\0')
+        buf_printf(out, "?%s", request->query);
+}
