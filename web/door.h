@@ -23,10 +23,10 @@ void files_answer(struct call *call);
 void files_bare(struct call *call);
 void files_delete(struct call *call);
 
-/* listing.c: a folder as text, JSON, or by page_listing as HTML */
-void listing_answer(struct call *call, const char *folder);
+/* folder.c: a folder as text, JSON, or by page_listing as HTML */
+void folder_answer(struct call *call, const char *folder);
 /* One file as a JSON object; key as in base/json.h. */
-void listing_put_file(struct buf *out, const struct drop_file *file);
+void folder_put_file(struct buf *out, const struct drop_file *file);
 
 /* pack.c: a folder as one streamed file */
 void pack_answer(struct call *call, const char *folder, bool zip);
@@ -37,8 +37,8 @@ void upload_bare(struct call *call);
 /* Answers what the drop refused. */
 void upload_refuse(struct call *call, enum drop_result result, const char *path);
 
-/* form.c: POST of a form with files */
-void form_post(struct call *call);
+/* post.c: POST of a form with files */
+void post_form(struct call *call);
 
 /* tus.c: resumable uploads */
 void tus_options(struct call *call);

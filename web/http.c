@@ -20,10 +20,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DEFER_ACCEPT_S 15
-#define SPARE_THREADS  8 /* that only say 503 */
-#define LISTENS_MAX    8
-#define FD_SCAN        64 /* civetweb's own sockets have low numbers: they are born at the start */
+#define DEFER_ACCEPT_S   15
+#define SPARE_THREADS    8 /* that only say 503 */
+#define LISTENS_MAX      8
+#define CONNECTION_QUEUE 256
+#define FD_SCAN          64 /* civetweb's own sockets have low numbers: they are born at the start */
 
 struct http {
     struct http_options options;
@@ -31,6 +32,7 @@ struct http {
     struct wire_slot *slots;
     atomic_int slot_count; /* handed out */
     atomic_int open;       /* connections */
+    atomic_int most_open;  /* there ever were at once */
     atomic_int busy;       /* requests */
     atomic_int held;
     atomic_bool stopping;
@@ -194,6 +196,13 @@ static void give_place_back(struct http *http, struct wire_slot *slot)
 
 /* ---- from civetweb's request to ours ---- */
 
+/* Descriptors are given lowest first, so none exceeds what was ever open at once: the process' own,
+ * those that civetweb has accepted and queued, and of each request its socket, files and desk. */
+static int fd_bound(const struct http *http)
+{
+    return 128 + CONNECTION_QUEUE + 12 * http->most_open;
+}
+
 static int take_lines(struct wire *wire, const struct mg_request_info *info)
 {
     if (info->num_headers > HTTP_HEADERS_MAX)
@@ -286,13 +295,14 @@ static int begin_request(struct mg_connection *connection)
         .wire = {.connection = connection,
                  .http = http,
                  .slot = mg_get_thread_pointer(connection),
-                 .fd = WIRE_UNKNOWN}
+                 .fd_bound = fd_bound(http), .fd = WIRE_UNKNOWN}
     };
     request.wire = &wire;
     atomic_fetch_add(&http->busy, 1);
     buf_init(&wire.wire.out, 256 * 1024);
     buf_init(&wire.wire.cookies, 4096);
     buf_init(&wire.wire.extra, 4096);
+    buf_init(&wire.wire.early, 512);
     answer(http, &request, info);
     wire_settle(&wire.wire);
     give_place_back(http, wire.wire.slot);
@@ -301,6 +311,7 @@ static int begin_request(struct mg_connection *connection)
     buf_done(&wire.wire.out);
     buf_done(&wire.wire.cookies);
     buf_done(&wire.wire.extra);
+    buf_done(&wire.wire.early);
     atomic_fetch_sub(&http->busy, 1);
     return wire.wire.status > 0 ? wire.wire.status : 500;
 }
@@ -327,7 +338,9 @@ static int init_connection(const struct mg_connection *connection, void **data)
 {
     struct http *http = mg_get_request_info(connection)->user_data;
     *data = NULL;
-    atomic_fetch_add(&http->open, 1);
+    int open = atomic_fetch_add(&http->open, 1) + 1, most = http->most_open;
+    while (open > most && !atomic_compare_exchange_weak(&http->most_open, &most, open))
+        ;
     return 0;
 }
 
@@ -404,10 +417,11 @@ static struct mg_context *start_civetweb(struct http *http)
                                                   .connection_closed = connection_closed,
                                                   .log_message = log_message,
                                                   .init_thread = init_thread};
-    char ports[LISTENS_MAX * 16] = "", threads[16];
+    char ports[LISTENS_MAX * 16] = "", threads[16], queue[16];
     for (size_t i = 0; i < http->options.listen_count; i++)
         strcat(ports, i == 0 ? "127.0.0.1:0" : ",127.0.0.1:0");
     snprintf(threads, sizeof threads, "%d", http->options.threads);
+    snprintf(queue, sizeof queue, "%d", CONNECTION_QUEUE);
     const char *options[] = {"listening_ports",
                              ports,
                              "num_threads",
@@ -421,7 +435,7 @@ static struct mg_context *start_civetweb(struct http *http)
                              "request_timeout_ms",
                              "20000",
                              "connection_queue",
-                             "256",
+                             queue,
                              "decode_url",
                              "no",
                              "enable_auth_domain_check",

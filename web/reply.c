@@ -129,6 +129,14 @@ void reply_extra(struct http_request *request, const char *name, const char *for
     va_end(arguments);
 }
 
+void reply_early(struct http_request *request, const char *name, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    put_line(&wire_of(request)->early, name, format, arguments);
+    va_end(arguments);
+}
+
 void reply_cookie(struct http_request *request, const char *name, const char *value, int64_t life_s)
 {
     buf_printf(&wire_of(request)->cookies,

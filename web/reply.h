@@ -75,6 +75,11 @@ int reply_error(struct http_request *request, int status, const char *format, ..
 void reply_extra(struct http_request *request, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* A header for the 100 that http_read sends to a client that waits for it: what it should know even
+ * if the connection breaks before there is an answer. */
+void reply_early(struct http_request *request, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* 303 See Other after a POST, 302, 307 ...; location is a path of the box or a whole address. */
 int reply_redirect(struct http_request *request, int status, const char *location);
 

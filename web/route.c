@@ -7,6 +7,7 @@
 #include "web/web.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const struct route web_routes[] = {
@@ -19,7 +20,7 @@ const struct route web_routes[] = {
     {ROUTE_READ,          "/files",      files_slash,    ROUTE_ANYBODY },
     {ROUTE_READ,          "/files/*",    files_answer,   ROUTE_ANYBODY },
     {ROUTE(HTTP_PUT),     "/files/*",    upload_put,     ROUTE_ANYBODY },
-    {ROUTE(HTTP_POST),    "/files/*",    form_post,      ROUTE_ANYBODY },
+    {ROUTE(HTTP_POST),    "/files/*",    post_form,      ROUTE_ANYBODY },
     {ROUTE(HTTP_DELETE),  "/files/*",    files_delete,   ROUTE_ANYBODY },
     {ROUTE(HTTP_OPTIONS), "/uploads/*",  tus_options,    ROUTE_ANYBODY },
     {ROUTE(HTTP_POST),    "/uploads/",   tus_create,     ROUTE_ANYBODY },
@@ -28,7 +29,8 @@ const struct route web_routes[] = {
     {ROUTE(HTTP_PATCH),   "/uploads/:",  tus_patch,      ROUTE_ANYBODY },
     {ROUTE(HTTP_POST),    "/uploads/:",  tus_override,   ROUTE_ANYBODY },
     {ROUTE(HTTP_DELETE),  "/uploads/:",  tus_delete,     ROUTE_ANYBODY },
-    {ROUTE_READ,          "/opam*",      opam_answer,    ROUTE_ANYBODY },
+    {ROUTE_READ,          "/opam",       opam_answer,    ROUTE_ANYBODY },
+    {ROUTE_READ,          "/opam/*",     opam_answer,    ROUTE_ANYBODY },
     {0,                   NULL,          NULL,           ROUTE_ANYBODY },
 };
 
@@ -36,7 +38,7 @@ const struct route web_routes[] = {
 static const struct route last_routes[] = {
     {ROUTE(HTTP_PUT),  "/:", upload_bare, ROUTE_ANYBODY},
     {ROUTE_READ,       "/:", files_bare,  ROUTE_ANYBODY},
-    {ROUTE(HTTP_POST), "/",  form_post,   ROUTE_ANYBODY},
+    {ROUTE(HTTP_POST), "/",  post_form,   ROUTE_ANYBODY},
     {0,                NULL, NULL,        ROUTE_ANYBODY},
 };
 
@@ -119,6 +121,21 @@ static void elsewhere(struct call *call)
     buf_done(&path);
 }
 
+/* Whether somebody there, or this person, may write at all; else the answer has been given. */
+static bool is_welcome(struct call *call)
+{
+    char *reason = NULL;
+    int banned =
+        ban_holds(call->store, call->visitor.actor.person_id, NULL, call->visitor.address, &reason);
+    if (banned == 1)
+        reply_error(call->http, 403, "You are banned here%s%s.", *reason == '\0' ? "" : ": ",
+                    reason);
+    else if (banned < 0)
+        reply_error(call->http, 503, "The box cannot read its store just now; the log says why.");
+    free(reason);
+    return banned == 0;
+}
+
 /* Whether the row is for this visitor; else the answer has been given. */
 static bool is_for(struct call *call, enum route_who who)
 {
@@ -147,7 +164,7 @@ static void dispatch(struct call *call)
         reply_error(call->http, 404, "There is nothing at this address.");
     else if (call_acquire(call) < 0 || visitor_of(call->http, call->store, &call->visitor) < 0)
         reply_error(call->http, 503, "The box cannot read its store just now; the log says why.");
-    else if (is_for(call, row->who))
+    else if (is_for(call, row->who) && (!is_write(call->http->method) || is_welcome(call)))
         row->handler(call);
 }
 

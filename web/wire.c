@@ -11,10 +11,10 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,16 +40,14 @@ static bool is_peer(int fd, const struct sockaddr_in *wanted, int port)
     return getsockname(fd, (struct sockaddr *)&at, &size) == 0 && ntohs(at.sin_port) == port;
 }
 
-static int find_fd(const struct mg_request_info *info)
+static int find_fd(const struct mg_request_info *info, int bound)
 {
     struct sockaddr_in wanted = {.sin_family = AF_INET,
                                  .sin_port = htons((in_port_t)info->remote_port)};
-    struct rlimit limit;
-    if (inet_pton(AF_INET, info->remote_addr, &wanted.sin_addr) != 1 ||
-        getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return -1;
     int found = -1;
-    for (int fd = 3; fd < (int)limit.rlim_cur; fd++) {
+    if (inet_pton(AF_INET, info->remote_addr, &wanted.sin_addr) != 1)
+        return -1;
+    for (int fd = 3; fd < bound; fd++) {
         if (!is_peer(fd, &wanted, info->server_port))
             continue;
         if (found >= 0)
@@ -66,7 +64,7 @@ int wire_fd(struct wire *wire)
     /* Kept with the connection for its later requests: the number plus one, 0 being unknown. */
     intptr_t kept = (intptr_t)mg_get_user_connection_data(wire->connection);
     if (kept == 0) {
-        wire->fd = find_fd(mg_get_request_info(wire->connection));
+        wire->fd = find_fd(mg_get_request_info(wire->connection), wire->fd_bound);
         mg_set_user_connection_data(wire->connection, (void *)(intptr_t)(wire->fd + 2));
     } else {
         wire->fd = (int)kept - 2;
@@ -147,11 +145,13 @@ static size_t how_many(struct wire *wire, size_t size)
 
 static int say_continue(struct wire *wire)
 {
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    char go_on[640];
     if (!wire->head.expects || wire->continued)
         return 0;
     wire->continued = true;
-    return wire_send(wire, go_on, sizeof go_on - 1, false);
+    int length =
+        snprintf(go_on, sizeof go_on, "HTTP/1.1 100 Continue\r\n%s\r\n", buf_text(&wire->early));
+    return wire_send(wire, go_on, (size_t)length, false);
 }
 
 static int64_t broken(struct wire *wire)

@@ -41,7 +41,8 @@ struct wire {
     size_t line_count;
     struct head head;
     bool http_10;
-    int fd; /* WIRE_UNKNOWN not looked for yet, -1 not to be had */
+    int fd_bound; /* no descriptor of this process is as high */
+    int fd;       /* WIRE_UNKNOWN not looked for yet, -1 not to be had */
 
     /* the body */
     int64_t taken;  /* bytes read of it */
@@ -57,6 +58,7 @@ struct wire {
     bool cut;
     struct buf out;     /* the head that is being built */
     struct buf cookies; /* lines that outlast reply_begin */
+    struct buf early;   /* lines for the 100 */
     struct buf extra;   /* lines for the next answer */
     bool cached;        /* Cache-Control was added */
 };

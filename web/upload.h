@@ -1,0 +1,33 @@
+/*
+ * upload: what all ways of bringing a file have in common.
+ */
+#ifndef WEB_UPLOAD_H
+#define WEB_UPLOAD_H
+
+#include "web/route.h"
+
+enum upload_end {
+    UPLOAD_WHOLE,   /* the body is complete */
+    UPLOAD_BROKEN,  /* the client went away, lied or was too slow */
+    UPLOAD_REFUSED, /* the drop did not take it: *result says why */
+};
+
+typedef void upload_bytes(void *context, const void *bytes, size_t length);
+
+/* Reads the body into arrival; also (unless NULL) sees each piece. */
+enum upload_end upload_body(struct call *call, struct drop_arrival *arrival,
+                            enum drop_result *result, upload_bytes *also, void *context);
+
+/* Pauses or abandons the arrival, whichever helps, and answers. */
+void upload_give_up(struct call *call, struct drop_arrival *arrival, enum upload_end end,
+                    enum drop_result result, const char *path);
+
+/* Gives a guest their secret, as a cookie and as a Drop-Token, in the 100 and in the answer. */
+void upload_token(struct call *call);
+
+/* Answers that file is stored: its address and its SHA-256, a line each, or as JSON. */
+void upload_stored(struct call *call, int status, const struct drop_file *file);
+/* Appends those two lines. */
+void upload_put_told(struct call *call, struct buf *out, const struct drop_file *file);
+
+#endif
