@@ -336,7 +336,7 @@ static int http_error(struct mg_connection *connection, int status, const char *
 
 static int init_connection(const struct mg_connection *connection, void **data)
 {
-    struct http *http = mg_get_request_info(connection)->user_data;
+    struct http *http = mg_get_user_context_data(connection);
     *data = NULL;
     int open = atomic_fetch_add(&http->open, 1) + 1, most = http->most_open;
     while (open > most && !atomic_compare_exchange_weak(&http->most_open, &most, open))
@@ -346,7 +346,7 @@ static int init_connection(const struct mg_connection *connection, void **data)
 
 static void connection_closed(const struct mg_connection *connection)
 {
-    struct http *http = mg_get_request_info(connection)->user_data;
+    struct http *http = mg_get_user_context_data(connection);
     atomic_fetch_sub(&http->open, 1);
 }
 
