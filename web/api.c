@@ -22,19 +22,38 @@ void api_health(struct call *call)
 
 /* ---- status ---- */
 
+/* Where the JSON value at text ends: its bracket's partner. */
+static const char *value_end(const char *text)
+{
+    int depth = 0;
+    bool quoted = false;
+    for (; *text != '\0'; text++) {
+        if (quoted && *text == '\\' && text[1] != '\0')
+            text++;
+        else if (*text == '"')
+            quoted = !quoted;
+        else if (!quoted && *text == '{')
+            depth++;
+        else if (!quoted && *text == '}' && --depth == 0)
+            return text + 1;
+    }
+    return NULL;
+}
+
 /* What the keeper published about the services, as it stands; null when there is none. */
 static void put_services(const struct config *config, struct buf *out)
 {
+    static const char key[] = "\"services\":";
     struct buf file;
     char *path = config_path(config, "run/status.json");
     buf_init(&file, STATUS_MAX / 4);
-    if (fs_read_file(path, &file) == 0 && file.len > 2 && file.data[0] == '{') {
-        while (file.len > 0 && (file.data[file.len - 1] == '\n' || file.data[file.len - 1] == ' '))
-            buf_truncate(&file, file.len - 1);
-        buf_puts(out, out->data[out->len - 1] == '{' ? "\"box\":" : ",\"box\":");
-        buf_put(out, file.data, file.len);
+    const char *from = fs_read_file(path, &file) == 0 ? strstr(buf_text(&file), key) : NULL;
+    const char *to = from == NULL ? NULL : value_end(from + sizeof key - 1);
+    if (to != NULL) {
+        buf_putc(out, ',');
+        buf_put(out, from, (size_t)(to - from));
     } else {
-        json_null(out, "box");
+        json_null(out, "services");
     }
     buf_done(&file);
     free(path);
@@ -66,9 +85,10 @@ void api_status(struct call *call)
     json_string(&out, "host_key", call->config->facts.host_key);
     json_int(&out, "people", presence_count(call->store));
     put_drop(call->drop, &out);
-    if (call->web->mirror != NULL) {
+    struct mirror *mirror = call->web->mirror;
+    if (mirror != NULL) {
         json_object(&out, "mirror");
-        mirror_report(call->web->mirror, call->store, &out);
+        mirror_report(mirror, call->store, &out);
         json_close(&out, '}');
     } else {
         json_null(&out, "mirror");

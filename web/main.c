@@ -119,8 +119,9 @@ static void reload(struct room *room)
 
 static void look(struct room *room)
 {
-    if (room->web.mirror != NULL)
-        mirror_look(room->web.mirror, room->store);
+    struct mirror *mirror = room->web.mirror;
+    if (mirror != NULL)
+        mirror_look(mirror, room->store);
     page_look(room->store);
 }
 
@@ -131,6 +132,7 @@ static void tick(struct room *room)
     if (now - room->probed_ms < PROBE_EVERY_MS)
         return;
     room->probed_ms = now;
+    web_open_mirror(&room->web);
     if (probe_serves(room->listens[0], PROBE_TIMEOUT_MS))
         service_beat(&room->service);
     else

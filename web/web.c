@@ -131,9 +131,15 @@ int web_open(struct web *web, const struct config *config, const int *bells, siz
     if (first == NULL)
         return -1;
     desk_give(first);
-    if (config->mirror[0].enabled)
-        web->mirror = mirror_open(config);
+    web_open_mirror(web);
     return 0;
+}
+
+void web_open_mirror(struct web *web)
+{
+    const struct config *config = web_config();
+    if (config->mirror[0].enabled && web->mirror == NULL)
+        web->mirror = mirror_open(config);
 }
 
 void web_close(struct web *web)

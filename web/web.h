@@ -9,7 +9,7 @@
 
 struct web {
     struct service *service;
-    struct mirror *mirror; /* NULL: off, or it could not be opened */
+    struct mirror *_Atomic mirror; /* NULL: off, or it could not be opened yet */
     struct http *http;
     int64_t started_ms;
 };
@@ -34,6 +34,8 @@ void web_encoded_target(const struct http_request *request, struct buf *out);
  * doorbells that commits ring. web and config are lent until web_close. 0, or -1, logged. */
 int web_open(struct web *web, const struct config *config, const int *bells, size_t count);
 void web_close(struct web *web);
+/* Opens the mirror if it should be and is not. */
+void web_open_mirror(struct web *web);
 /* From now on this configuration; lent until web_close. */
 void web_set_config(const struct config *config);
 /* The http_handler: context is the struct web. */
