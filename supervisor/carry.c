@@ -1,0 +1,207 @@
+#include "supervisor/carry.h"
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "supervisor/command.h"
+#include "supervisor/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORK   "store/.carrying"
+#define SUFFIX ".incomplete"
+
+/* ---- gathering, as the account of the box ---- */
+
+int carry_snapshot(struct carry *carry, const char *drop)
+{
+    char *path = config_path(carry->config, "store/riad.db");
+    char *copy = mem_printf("%s/store/riad.db", carry->path);
+    char *files = config_path(carry->config, "drop");
+    struct store *writer = store_open(path), *reader = store_open(path);
+    int from = open(files, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int to = tree_folder(carry->folder, drop, true), result = -1;
+    if (mkdirat(carry->folder, "store", 0700) || !writer || !reader || to < 0)
+        goto out;
+    /* Whoever publishes a file waits for this transaction: links cost little, so nobody waits
+     * long, and the copy of the store reads the moment before it. */
+    if (store_begin(writer, STORE_SOON))
+        goto out;
+    result = from < 0 ? 0 : tree_link(from, to);
+    if (result == 0)
+        result = store_copy(reader, copy);
+    store_rollback(writer);
+out:
+    store_close(writer);
+    store_close(reader);
+    fs_close(from);
+    fs_close(to);
+    free(files);
+    free(copy);
+    free(path);
+    return result;
+}
+
+/* Takes the work folder for this process: makes it, locks it, empties it. -1, logged. */
+static int take_work(const char *path)
+{
+    if (mkdir(path, 0700) && errno != EEXIST) {
+        log_errno("cannot make %s", path);
+        return -1;
+    }
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder >= 0 && flock(folder, LOCK_EX | LOCK_NB)) {
+        log_error("another `riad backup` or `riad export` is at work");
+        fs_close(folder);
+        return -1;
+    }
+    if (folder < 0)
+        log_errno("cannot open %s", path);
+    if (folder >= 0 && tree_empty(folder, NULL)) {
+        fs_close(folder);
+        folder = -1;
+    }
+    return folder;
+}
+
+static int gather_here(struct carry *carry, carry_step *gather, const char *path)
+{
+    char *store = config_path(carry->config, "store/riad.db");
+    int result = -1;
+    if (access(store, F_OK)) {
+        log_errno("%s: no box has run with this configuration yet", store);
+        goto out;
+    }
+    carry->path = path;
+    carry->folder = take_work(path);
+    if (carry->folder < 0)
+        goto out;
+    result = gather(carry);
+    if (result) {
+        tree_empty(carry->folder, NULL);
+        rmdir(path);
+    }
+    fs_close(carry->folder);
+out:
+    free(store);
+    return result;
+}
+
+/* Runs gather in a child that becomes the account. 0 or -1. */
+static int gather_in_child(struct carry *carry, carry_step *gather, const char *path)
+{
+    int status;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0) {
+        log_errno("cannot start a process");
+        return -1;
+    }
+    if (pid == 0) {
+        umask(0077);
+        int result = command_become_user(carry->config);
+        if (result == 0)
+            result = gather_here(carry, gather, path);
+        _exit(result == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : -1;
+}
+
+/* ---- handing over, as the caller ---- */
+
+/* Whether directory may become the result: not there, or empty. 0, or -1, told. */
+static int check_target(const char *directory)
+{
+    if (rmdir(directory) == 0 || errno == ENOENT)
+        return 0;
+    if (errno == ENOTEMPTY || errno == EEXIST || errno == EBUSY || errno == ENOTDIR)
+        log_error("%s is there already: name a folder that does not exist yet, e.g. %s/riad",
+                  directory, directory);
+    else
+        log_errno("%s", directory);
+    return -1;
+}
+
+/* Copies the work into the incomplete folder and lets finish add to it. 0 or -1. */
+static int fill(struct carry *carry, const char *work, const char *incomplete, carry_step *finish)
+{
+    int from = open(work, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), result = -1;
+    if (from < 0 || mkdir(incomplete, 0700)) {
+        log_errno("cannot make %s", incomplete);
+        fs_close(from);
+        return -1;
+    }
+    carry->folder = open(incomplete, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (carry->folder >= 0)
+        result = tree_copy(from, carry->folder);
+    if (result == 0 && finish)
+        result = finish(carry);
+    if (result == 0 && syncfs(carry->folder)) {
+        log_errno("cannot sync %s", incomplete);
+        result = -1;
+    }
+    fs_close(carry->folder);
+    fs_close(from);
+    return result;
+}
+
+/* The folder that holds path, yours to free. */
+static char *parent_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return mem_dup(".");
+    return slash == path ? mem_dup("/") : mem_dup_bytes(path, (size_t)(slash - path));
+}
+
+static int appear(const char *incomplete, const char *directory)
+{
+    char *parent = parent_of(directory);
+    int result = rename(incomplete, directory);
+    if (result == 0)
+        result = fs_sync_folder(parent);
+    if (result)
+        log_errno("cannot finish %s", directory);
+    free(parent);
+    return result;
+}
+
+int carry_out(const struct config *config, const char *config_file, const char *directory,
+              carry_step *gather, carry_step *finish)
+{
+    struct carry carry = {.config = config, .config_file = config_file, .folder = -1};
+    char *target = mem_dup(directory);
+    for (size_t length = strlen(target); length > 1 && target[length - 1] == '/'; length--)
+        target[length - 1] = '\0';
+    char *incomplete = mem_printf("%s" SUFFIX, target), *work = config_path(config, WORK);
+    bool gathered = false;
+    int result = check_target(target);
+    if (result == 0)
+        result = tree_remove(AT_FDCWD, incomplete); /* of one that was killed */
+    if (result == 0) {
+        result = gather_in_child(&carry, gather, work);
+        gathered = result == 0;
+    }
+    if (result == 0)
+        result = fill(&carry, work, incomplete, finish);
+    if (result == 0)
+        result = appear(incomplete, target);
+    if (result)
+        tree_remove(AT_FDCWD, incomplete);
+    if (gathered)
+        tree_remove(AT_FDCWD, work);
+    free(work);
+    free(incomplete);
+    free(target);
+    return result;
+}

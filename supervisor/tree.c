@@ -1,0 +1,192 @@
+#include "supervisor/tree.h"
+
+#include "base/fs.h"
+#include "base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PIECE     (1 << 20)
+#define DEPTH_MAX 32 /* twice what the drop allows */
+
+int tree_folder(int at, const char *name, bool make)
+{
+    if (make && mkdirat(at, name, 0700) && errno != EEXIST)
+        return -1;
+    return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* ---- one file ---- */
+
+/* All bytes of one descriptor to another, within the kernel. 0, or -1 with errno. */
+static int copy_bytes(int from, int to)
+{
+    uint8_t buffer[16384];
+    ssize_t count = copy_file_range(from, NULL, to, NULL, PIECE, 0);
+    while (count > 0)
+        count = copy_file_range(from, NULL, to, NULL, PIECE, 0);
+    if (count == 0 || (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP))
+        return (int)count;
+    while ((count = read(from, buffer, sizeof buffer)) > 0) {
+        if (fs_write_all(to, buffer, (size_t)count))
+            return -1;
+    }
+    return (int)count;
+}
+
+int tree_copy_file(int from, const char *name, int to, const char *as)
+{
+    struct stat about;
+    int out = -1, result = -1;
+    int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (in < 0 && (errno == ENOENT || errno == ELOOP))
+        return 1;
+    if (in >= 0 && fstat(in, &about) == 0) {
+        if (!S_ISREG(about.st_mode)) {
+            fs_close(in);
+            return 1;
+        }
+        const struct timespec times[] = {about.st_atim, about.st_mtim};
+        out = openat(to, as, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (out >= 0 && copy_bytes(in, out) == 0 && futimens(out, times) == 0)
+            result = 0;
+    }
+    if (result)
+        log_errno("cannot copy %s", name);
+    fs_close(in);
+    fs_close(out);
+    return result;
+}
+
+static int link_file(int from, const char *name, int to, const char *as)
+{
+    if (linkat(from, name, to, as, 0) == 0)
+        return 0;
+    if (errno == ENOENT)
+        return 1;
+    return tree_copy_file(from, name, to, as);
+}
+
+/* ---- a whole tree ---- */
+
+typedef int each_file(int from, const char *name, int to, const char *as);
+
+static int walk(int from, int to, each_file *each, int depth);
+
+static int enter(int from, const char *name, int to, each_file *each, int depth)
+{
+    int inner = tree_folder(from, name, false), outer = tree_folder(to, name, true);
+    int result = inner < 0 && errno == ENOENT ? 0 : -1;
+    if (inner >= 0 && outer >= 0 && depth < DEPTH_MAX)
+        result = walk(inner, outer, each, depth + 1);
+    else if (result)
+        log_errno("cannot carry the folder %s", name);
+    fs_close(inner);
+    fs_close(outer);
+    return result;
+}
+
+static bool is_self(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* A stream of a folder's entries on a descriptor of its own; NULL, logged. */
+static DIR *entries(int folder)
+{
+    int own = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = own < 0 ? NULL : fdopendir(own);
+    if (!stream) {
+        log_errno("cannot read a folder");
+        fs_close(own);
+    }
+    return stream;
+}
+
+static int walk(int from, int to, each_file *each, int depth)
+{
+    struct dirent *entry;
+    struct stat about;
+    int result = 0;
+    DIR *stream = entries(from);
+    if (!stream)
+        return -1;
+    while (result == 0 && (entry = readdir(stream))) {
+        const char *name = entry->d_name;
+        if (is_self(name) || (depth == 0 && name[0] == '.') ||
+            fstatat(from, name, &about, AT_SYMLINK_NOFOLLOW))
+            continue;
+        if (S_ISDIR(about.st_mode))
+            result = enter(from, name, to, each, depth);
+        else if (S_ISREG(about.st_mode))
+            result = each(from, name, to, name) < 0 ? -1 : 0;
+    }
+    closedir(stream);
+    return result;
+}
+
+int tree_link(int from, int to)
+{
+    return walk(from, to, link_file, 0);
+}
+
+int tree_copy(int from, int to)
+{
+    return walk(from, to, tree_copy_file, 0);
+}
+
+/* ---- removing ---- */
+
+static int remove_entry(int folder, const char *name)
+{
+    if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM) {
+        log_errno("cannot remove %s", name);
+        return -1;
+    }
+    return tree_remove(folder, name);
+}
+
+static bool is_kept(const char *name, const char *const *keep)
+{
+    for (; keep && *keep; keep++) {
+        if (strcmp(*keep, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+int tree_empty(int folder, const char *const *keep)
+{
+    struct dirent *entry;
+    int result = 0;
+    DIR *stream = entries(folder);
+    if (!stream)
+        return -1;
+    while (result == 0 && (entry = readdir(stream))) {
+        if (!is_self(entry->d_name) && !is_kept(entry->d_name, keep))
+            result = remove_entry(folder, entry->d_name);
+    }
+    closedir(stream);
+    return result;
+}
+
+int tree_remove(int at, const char *name)
+{
+    int folder = tree_folder(at, name, false);
+    if (folder < 0 && errno == ENOENT)
+        return 0;
+    int result = folder < 0 ? -1 : tree_empty(folder, NULL);
+    fs_close(folder);
+    if (result == 0 && unlinkat(at, name, AT_REMOVEDIR) && errno != ENOENT)
+        result = -1;
+    if (result)
+        log_errno("cannot remove the folder %s", name);
+    return result;
+}

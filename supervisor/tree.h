@@ -1,0 +1,35 @@
+/*
+ * tree: whole folders, linked, copied or removed.
+ *
+ * Everything goes by descriptors and never through a symbolic link: what lies in a folder that a
+ * service may write is not trusted. Only regular files and folders are carried; names that begin
+ * with a dot at the top (parts that are still arriving) are left out, and so is whatever vanishes
+ * meanwhile.
+ */
+#ifndef SUPERVISOR_TREE_H
+#define SUPERVISOR_TREE_H
+
+#include <stdbool.h>
+
+/* Opens a folder by name below another, made with mode 0700 when make. -1 with errno. */
+int tree_folder(int at, const char *name, bool make);
+
+/* Gives every file below from a second name below to (hard links; where the file system cannot, a
+ * copy). 0, or -1, logged. */
+int tree_link(int from, int to);
+
+/* Copies every file below from to to, with its time. 0, or -1, logged. */
+int tree_copy(int from, int to);
+
+/* Copies one file. 0; 1 if there is none; -1, logged. */
+int tree_copy_file(int from, const char *name, int to, const char *as);
+
+/* Removes all that is below folder, but for the names at its top in keep, which a NULL ends (NULL:
+ * everything). 0, or -1, logged. */
+int tree_empty(int folder, const char *const *keep);
+
+/* Removes the folder called name and all below it; one that is not there is fine. 0, or -1, logged.
+ */
+int tree_remove(int at, const char *name);
+
+#endif
