@@ -211,6 +211,13 @@ static void put_missing(struct buf *out, const struct keeper *keeper)
     }
 }
 
+static void publish(struct keeper *keeper, int64_t now_ms)
+{
+    keeper->keeping.changed = false;
+    keeper->publish_ms = now_ms + PUBLISH_MS;
+    (void)publish_write(&keeper->keeping, keeper->services, keeper->announced);
+}
+
 /* The line itself begins with `ready`, whatever the log's lines look like. */
 static void announce(struct keeper *keeper)
 {
@@ -226,12 +233,13 @@ static void announce(struct keeper *keeper)
     if (missing.len)
         buf_printf(&line, "; not ready:%s", buf_text(&missing));
     buf_putc(&line, '\n');
+    keeper->announced = true;
+    /* Whoever reads the line finds it true in status.json. */
+    publish(keeper, when_monotonic_ms());
     (void)fs_write_all(STDERR_FILENO, line.data, line.len);
     notify_send("READY=1\nSTATUS=%.*s", (int)line.len - 1, buf_text(&line));
     buf_done(&line);
     buf_done(&missing);
-    keeper->announced = true;
-    keeper->keeping.changed = true;
     greeting_print(&keeper->keeping.config);
 }
 
@@ -248,11 +256,8 @@ static void tell(struct keeper *keeper, int64_t now_ms)
     if (!keeper->announced && keeper->phase == PHASE_RUN &&
         (all_serve(keeper) || now_ms >= keeper->announce_ms))
         announce(keeper);
-    if (keeper->keeping.changed && now_ms >= keeper->publish_ms) {
-        keeper->keeping.changed = false;
-        keeper->publish_ms = now_ms + PUBLISH_MS;
-        (void)publish_write(&keeper->keeping, keeper->services, keeper->announced);
-    }
+    if (keeper->keeping.changed && now_ms >= keeper->publish_ms)
+        publish(keeper, now_ms);
     if (keeper->watchdog_every_ms > 0 && now_ms >= keeper->watchdog_ms) {
         notify_send("WATCHDOG=1");
         keeper->watchdog_ms = now_ms + keeper->watchdog_every_ms;
@@ -369,13 +374,15 @@ static void forgive(struct keeper *keeper, int64_t lateness_ms)
 
 static void turn(struct keeper *keeper)
 {
-    int64_t planned_ms = next_deadline(keeper), now_ms = when_monotonic_ms();
+    int64_t now_ms = when_monotonic_ms(), planned_ms = next_deadline(keeper);
     int64_t wait_ms = planned_ms <= now_ms ? 0 : earlier(planned_ms - now_ms, 3600 * 1000);
+    int64_t lateness_ms;
 
     listen_to_all(keeper, (int)wait_ms);
+    lateness_ms = when_monotonic_ms() - (now_ms + wait_ms);
     now_ms = when_monotonic_ms();
-    if (planned_ms != KEPT_NEVER && now_ms - planned_ms > OWN_LATENESS_MS)
-        forgive(keeper, now_ms - planned_ms);
+    if (lateness_ms > OWN_LATENESS_MS)
+        forgive(keeper, lateness_ms);
     for (int id = 0; id < SERVICE_COUNT; id++)
         if (now_ms >= keeper->services[id].deadline_ms)
             kept_late(&keeper->services[id]);

@@ -164,6 +164,7 @@ class Box:
         self.ssh_port, self.web_port = free_port(), free_port()
         self.process = self.stderr = None
         self.environment = {}  # more of it, for `riad run`
+        self.wrapper = []  # a program to run it by
         self.expect_status = 0
         self.sections = {
             "box": {"state": self.state, "user": ""},
@@ -191,7 +192,7 @@ class Box:
     def start(self, wait=True):
         """Starts `riad run` and waits for its line `ready`, which is returned."""
         self.process = subprocess.Popen(
-            [program("riad"), "run", "-c", str(self.conf)],
+            [*self.wrapper, program("riad"), "run", "-c", str(self.conf)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
