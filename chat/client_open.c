@@ -1,0 +1,384 @@
+/* How a client comes in: the store says who it is, then what it asked for begins. */
+#include "chat/client.h"
+#include "chat/hall.h"
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/when.h"
+#include "identity/credential.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE       200 /* messages of --since at a time */
+#define MAX_NOTICE (16 * 1024)
+#define NEW_LINE   "new since you left"
+
+/* ---- who it is ---- */
+
+struct enter_job {
+    struct job job;
+    struct client *client;
+    struct client_facts facts;
+    enum config_newcomers newcomers;
+    enum person_claim claim;
+    struct person person;
+    int64_t credential_id;
+    struct profile profile;
+    bool banned;
+};
+
+static void run_enter(struct job *job, struct store *store)
+{
+    struct enter_job *enter = (struct enter_job *)job;
+    struct person_attempt attempt = {.name = enter->facts.name,
+                                     .kind = "key",
+                                     .label = enter->facts.label,
+                                     .address = enter->facts.address,
+                                     .newcomers = enter->newcomers,
+                                     .claim = true};
+
+    memcpy(attempt.digest, enter->facts.key, sizeof(attempt.digest));
+    enter->claim = person_enter(store, &attempt, &enter->person);
+    if (enter->claim != CLAIM_IS_YOURS && enter->claim != CLAIM_MADE)
+        return;
+    credential_person(store, "key", enter->facts.key, enter->facts.address, &enter->person,
+                      &enter->credential_id);
+    person_seen(store, enter->person.id, when_wall_ms());
+    profile_load(store, enter->person.id, &enter->profile);
+}
+
+static const char *refused(enum person_claim claim)
+{
+    switch (claim) {
+    case CLAIM_TAKEN:
+    case CLAIM_LOOKS_LIKE:
+        return "somebody was faster and has that name, or one that looks like it, since a moment "
+               "ago; take another";
+    case CLAIM_CLOSED:
+        return "no newcomers are let in now";
+    case CLAIM_BANNED:
+        return "you are banned";
+    default:
+        return "the store does not answer; try again";
+    }
+}
+
+static void done_enter(struct job *job)
+{
+    struct enter_job *enter = (struct enter_job *)job;
+    struct client *client = enter->client;
+
+    if (client_job_done(client)) {
+        if (enter->claim == CLAIM_IS_YOURS || enter->claim == CLAIM_MADE) {
+            client->somebody = hall_enter(client->hall, &enter->person, &enter->profile);
+            client->credential_id = enter->credential_id;
+            client->newcomer = enter->claim == CLAIM_MADE;
+            client->step = CLIENT_ENTERED;
+            if (client->asked)
+                client_begin(client);
+        } else {
+            client_end(client, 1, refused(enter->claim));
+        }
+    }
+    profile_done(&enter->profile);
+    free(enter);
+}
+
+struct client *client_new(struct hall *hall, const struct client_facts *facts)
+{
+    struct client *client = mem_alloc(sizeof(*client));
+    struct enter_job *enter = mem_alloc(sizeof(*enter));
+
+    client->hall = hall;
+    client->facts = *facts;
+    client->since = -1;
+    client->room = (struct room){.id = ROOM_LOBBY, .name = "lobby"};
+    client->key_at = when_monotonic_ms();
+    buf_init(&client->in, CLIENT_MAX_IN);
+    buf_init(&client->out, CLIENT_MAX_OUT);
+    buf_init(&client->err, CLIENT_MAX_OUT);
+    client->next = hall->clients;
+    client->link = &hall->clients;
+    if (client->next != NULL)
+        client->next->link = &client->next;
+    hall->clients = client;
+    enter->job = (struct job){.run = run_enter, .done = done_enter};
+    enter->client = client;
+    enter->facts = *facts;
+    enter->newcomers = hall->config->box.newcomers;
+    client->jobs++;
+    worker_put(hall->worker, &enter->job);
+    return client;
+}
+
+/* ---- what it asked for ---- */
+
+struct open_job {
+    struct job job;
+    struct client *client;
+    struct person person;
+    char address[64];
+    struct render_style style;
+    bool newcomer, greet, page;
+    const char *notice_path;
+    int64_t history, since, room_id;
+    int64_t *ignored;
+    size_t ignored_count;
+    /* found */
+    int64_t session_id, hosts, people, last_at, seen, newest, last_id;
+    size_t count;
+    bool marked, more;
+    struct room room;
+    struct buf out, notice;
+};
+
+static bool is_ignored(const struct open_job *open, int64_t person_id)
+{
+    for (size_t i = 0; i < open->ignored_count; i++)
+        if (open->ignored[i] == person_id)
+            return true;
+    return false;
+}
+
+static void put_marker(struct open_job *open)
+{
+    buf_printf(&open->out, open->style.plain ? "%s%s%s\n" : "%s--- %s ---%s\n",
+               open->style.plain ? "" : render_bold(&open->style), NEW_LINE,
+               open->style.plain ? "" : render_reset(&open->style));
+}
+
+static void put_history(void *context, const struct message *message)
+{
+    struct open_job *open = context;
+    struct render_style style = open->style;
+
+    open->count++;
+    open->last_id = message->id;
+    if (is_ignored(open, message->person_id))
+        return;
+    if (style.form == RENDER_TERMINAL) {
+        if (open->last_at == 0 || render_days_differ(open->last_at, message->at))
+            render_day(&open->out, message->at, &style);
+        if (open->seen > 0 && message->id > open->seen && !open->marked &&
+            message->person_id != open->person.id) {
+            put_marker(open);
+            open->marked = true;
+        }
+    }
+    open->last_at = message->at;
+    style.mine = message->person_id == open->person.id;
+    style.mention = !style.mine && style.form == RENDER_TERMINAL &&
+                    (message->room_id == 0 || render_mentions(message->text, open->person.name));
+    style.room = message->room_id != ROOM_LOBBY;
+    render_message(&open->out, message, &style);
+}
+
+static void read_history(struct open_job *open, struct store *store)
+{
+    struct message_query query = {.reader_id = open->person.id,
+                                  .room_id = open->page ? 0 : open->room_id,
+                                  .before = open->job.newest + 1,
+                                  .limit = open->page ? PAGE : open->history,
+                                  .newest = !open->page,
+                                  .after = open->page ? open->since : 0};
+
+    open->newest = open->job.newest;
+    if (query.limit > 0)
+        conversation_read(store, &query, put_history, open);
+    open->more = open->page && open->count == PAGE;
+}
+
+static void run_open(struct job *job, struct store *store)
+{
+    struct open_job *open = (struct open_job *)job;
+
+    if (open->session_id == 0) {
+        presence_enter(store, "ssh", open->person.id, open->address, &open->session_id);
+        presence_move(store, open->session_id, open->room_id);
+    }
+    if (open->greet) {
+        open->hosts = person_host_count(store);
+        open->people = person_count(store);
+        open->seen = member_last_seen(store, open->room_id, open->person.id);
+        room_by_id(store, open->room_id, &open->room);
+        if (open->newcomer && open->notice_path[0] != '\0')
+            fs_read_file(open->notice_path, &open->notice);
+    }
+    if ((open->greet || open->page) && open->person.role != ROLE_WAITING)
+        read_history(open, store);
+}
+
+static void put_people(struct buf *out, const struct hall *hall)
+{
+    for (size_t i = 0; i < hall->here_count && i < 12; i++)
+        buf_printf(out, "%s%s", i > 0 ? ", " : "", hall->here[i].name);
+    if (hall->here_count > 12)
+        buf_printf(out, " and %zu more", hall->here_count - 12);
+}
+
+static void greet_first(struct client *client, const struct open_job *open)
+{
+    struct buf text;
+
+    if (open->hosts != 0 || open->people != 1)
+        return;
+    buf_init(&text, 512);
+    buf_printf(&text,
+               "you are the first one here. Whoever runs the box makes a host with:\n"
+               "    riad people promote %s",
+               open->person.name);
+    client_tell(client, buf_text(&text));
+    buf_done(&text);
+}
+
+static void greet(struct client *client, const struct open_job *open)
+{
+    const struct hall *hall = client->hall;
+    struct buf text, clean;
+
+    buf_init(&text, 4096);
+    buf_printf(&text, "%s: welcome%s, %s. /help lists what you can do.", hall->config->box.title,
+               open->newcomer ? "" : " back", open->person.name);
+    if (hall->here_count > 1) {
+        buf_puts(&text, "\nhere: ");
+        put_people(&text, hall);
+    }
+    if (open->room.topic[0] != '\0')
+        buf_printf(&text, "\n%s: %s", open->room.name, open->room.topic);
+    client_tell(client, buf_text(&text));
+    buf_done(&text);
+    if (open->notice.len > 0) {
+        buf_init(&clean, MAX_NOTICE);
+        text_clean(&clean, open->notice.data, open->notice.len, TEXT_MANY_LINES);
+        client_tell(client, buf_text(&clean));
+        buf_done(&clean);
+    }
+    greet_first(client, open);
+    if (open->person.role == ROLE_WAITING)
+        client_tell(client, "a host has to let you in; please wait here, it will be told");
+}
+
+static void take_open(struct client *client, struct open_job *open)
+{
+    client->session_id = open->session_id;
+    if (open->greet)
+        greet(client, open);
+    if (client->interactive)
+        screen_put(&client->out, buf_text(&open->out));
+    else
+        buf_put(&client->out, open->out.data, open->out.len);
+    if (open->last_at > 0)
+        client->last_at = open->last_at;
+    if (open->more) {
+        client->since = open->last_id;
+        return;
+    }
+    client->since = -1;
+    client->step = CLIENT_OPEN;
+    client->dirty = true;
+    hall_shown(client->hall, client, open->newest);
+    client_input(client);
+}
+
+static void done_open(struct job *job)
+{
+    struct open_job *open = (struct open_job *)job;
+    struct client *client = open->client;
+
+    /* Known even if the client is gone: it is what has to be removed. */
+    client->session_id = open->session_id;
+    if (client_job_done(client)) {
+        take_open(client, open);
+        if (open->more)
+            client_drained(client);
+    }
+    buf_done(&open->out);
+    buf_done(&open->notice);
+    free(open->ignored);
+    free(open);
+}
+
+static void put_open(struct client *client)
+{
+    struct open_job *open = mem_alloc(sizeof(*open));
+    const struct profile *profile = &client->somebody->profile;
+
+    open->job = (struct job){.run = run_open, .done = done_open};
+    open->client = client;
+    open->person = client->somebody->person;
+    snprintf(open->address, sizeof(open->address), "%s", client->facts.address);
+    client_style(client, &open->style);
+    open->newcomer = client->newcomer;
+    open->greet = client->kind == CLIENT_TERMINAL;
+    open->page = client->since >= 0;
+    open->since = client->since;
+    open->notice_path = client->hall->config->box.notice;
+    open->history = client->hall->config->chat.history;
+    open->room_id = client->room.id;
+    open->session_id = client->session_id;
+    open->ignored = mem_array(profile->ignored_count, sizeof(int64_t));
+    if (profile->ignored_count > 0)
+        memcpy(open->ignored, profile->ignored, profile->ignored_count * sizeof(int64_t));
+    open->ignored_count = profile->ignored_count;
+    buf_init(&open->out, COMMAND_MAX_OUT);
+    buf_init(&open->notice, MAX_NOTICE);
+    client->jobs++;
+    worker_put(client->hall->worker, &open->job);
+}
+
+void client_more(struct client *client)
+{
+    put_open(client);
+}
+
+/* `--json --since 7`, with or without `chat` before it: the conversation as lines. 1 it was that,
+ * 0 it is a command, -1 it was that, and wrong. */
+static int read_chat_options(struct client *client)
+{
+    char *copy = mem_dup(client->command), *rest = copy, *word;
+    int result = 1;
+
+    word = command_word(&rest);
+    if (word != NULL && strcmp(word, "chat") == 0)
+        word = command_word(&rest);
+    else if (word == NULL || strncmp(word, "--", 2) != 0)
+        result = 0;
+    for (; result == 1 && word != NULL; word = command_word(&rest)) {
+        char *value = strncmp(word, "--since=", 8) == 0 ? word + 8 : NULL;
+        char *end = NULL;
+
+        if (strcmp(word, "--json") == 0) {
+            client->json = true;
+            continue;
+        }
+        if (strcmp(word, "--since") == 0)
+            value = command_word(&rest);
+        if (value != NULL)
+            client->since = strtoll(value, &end, 10);
+        if (value == NULL || end == value || *end != '\0' || client->since < 0)
+            result = -1;
+    }
+    free(copy);
+    return result;
+}
+
+void client_begin(struct client *client)
+{
+    int chat = client->kind == CLIENT_COMMAND ? read_chat_options(client) : 1;
+
+    if (chat < 0) {
+        client_end(client, 2,
+                   "the conversation takes --json and --since ID, the number of a message");
+    } else if (chat > 0) {
+        if (client->kind == CLIENT_COMMAND)
+            client->kind = CLIENT_LINES;
+        client->step = CLIENT_OPENING;
+        put_open(client);
+    } else {
+        client->step = CLIENT_OPEN;
+        client_ask(client, client->command, DOOR_EXEC);
+    }
+}

@@ -1,0 +1,257 @@
+/* Commands about oneself: name, settings, keys, browsers. */
+#include "base/when.h"
+#include "chat/command.h"
+#include "chat/qr.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void command_nick(struct store *store, struct request *request)
+{
+    char *name = command_word(&request->arguments);
+    char folded[NAME_MAX_BYTES], suggested[NAME_MAX_BYTES];
+    enum name_verdict verdict;
+    enum person_act act;
+
+    if (name == NULL) {
+        command_fail(request, 2, "which name? nick NAME");
+        return;
+    }
+    verdict = name_check(name, folded);
+    if (verdict != NAME_GOOD) {
+        name_suggest(name, 0, suggested);
+        command_fail(request, 1, "%s How about %s?", name_rule(verdict), suggested);
+        return;
+    }
+    act = person_rename(store, request->person.id, folded);
+    if (act != ACT_DONE) {
+        command_fail(request, 1, "%s", person_act_text(act));
+        return;
+    }
+    command_say(request, "you are %s now; from elsewhere, too: ssh %s@%s", folded, folded,
+                request->address);
+}
+
+/* ---- settings ---- */
+
+/* Sets one of the words that a setting may have, or says what it is. */
+static void set(struct store *store, struct request *request, const char *const *words,
+                const char *usual)
+{
+    char *word = command_word(&request->arguments);
+    const char *name = request->command->name;
+    char *value;
+
+    if (word == NULL) {
+        value = setting_get(store, request->person.id, name);
+        command_say(request, "%s is %s; %s %s", name, value != NULL ? value : usual, name,
+                    request->command->usage);
+        free(value);
+        return;
+    }
+    for (; *words != NULL; words++) {
+        if (strcmp(*words, word) != 0)
+            continue;
+        if (setting_set(store, request->person.id, name, word) != 0)
+            command_fail(request, 1, "that could not be kept; try again");
+        else
+            command_say(request, "%s is %s", name, word);
+        request->effect = EFFECT_SETTINGS;
+        return;
+    }
+    command_fail(request, 2, "%s takes %s", name, request->command->usage);
+}
+
+void command_color(struct store *store, struct request *request)
+{
+    static const char *const words[] = {"on", "off", "16", "256", NULL};
+
+    set(store, request, words, "on");
+}
+
+void command_time(struct store *store, struct request *request)
+{
+    static const char *const words[] = {"on", "off", "long", NULL};
+
+    set(store, request, words, "on");
+}
+
+void command_bell(struct store *store, struct request *request)
+{
+    static const char *const words[] = {"on", "off", "all", NULL};
+
+    set(store, request, words, "on");
+}
+
+void command_plain(struct store *store, struct request *request)
+{
+    static const char *const words[] = {"on", "off", NULL};
+
+    set(store, request, words, "off");
+}
+
+static void list_ignored(struct store *store, struct request *request)
+{
+    struct rows rows;
+    size_t count = 0;
+
+    rows_open(&rows, store,
+              "SELECT person.name FROM ignored JOIN person ON person.id = ignored_id "
+              "WHERE ignored.person_id = ? ORDER BY person.name",
+              "i", request->person.id);
+    while (rows_next(&rows) == 1) {
+        buf_printf(&request->out, "%s\n", rows_text(&rows, 0));
+        count++;
+    }
+    rows_close(&rows);
+    if (count == 0)
+        command_say(request, "you ignore nobody");
+}
+
+void command_ignore(struct store *store, struct request *request)
+{
+    char *name = command_word(&request->arguments);
+    struct person other;
+    bool ignored;
+
+    if (name == NULL) {
+        list_ignored(store, request);
+        return;
+    }
+    if (command_person(request, store, name, &other) != 0)
+        return;
+    ignored = ignore_is(store, request->person.id, other.id) == 1;
+    if (other.id == request->person.id) {
+        command_fail(request, 1, "that is you");
+    } else if (ignore_set(store, request->person.id, other.id, !ignored) != 0) {
+        command_fail(request, 1, "that could not be kept; try again");
+    } else {
+        command_say(request, ignored ? "you read %s again" : "you do not read %s any more",
+                    other.name);
+        request->effect = EFFECT_SETTINGS;
+    }
+}
+
+/* ---- keys, browsers, tokens ---- */
+
+struct numbered {
+    struct request *request;
+    long number, wanted;
+    int64_t id;
+};
+
+static void number_key(void *context, const struct credential *key)
+{
+    struct numbered *keys = context;
+    char day[WHEN_MAX];
+
+    keys->number++;
+    if (keys->wanted == keys->number)
+        keys->id = key->id;
+    if (keys->wanted != 0)
+        return;
+    when_day(key->used_at, day);
+    buf_printf(&keys->request->out, "%ld  %s  last used %s%s\n", keys->number, key->label, day,
+               key->id == keys->request->credential_id ? "  (this one)" : "");
+}
+
+static void add_key(struct store *store, struct request *request)
+{
+    char code[CODE_TEXT];
+    struct buf line;
+
+    if (code_make(store, request->person.id, "key", code) != 0) {
+        command_fail(request, 1, "no code could be made; try again");
+        return;
+    }
+    buf_init(&line, 256);
+    command_ssh_line(request, request->person.name, &line);
+    command_say(request, "on the other device, within %d minutes: %s", CODE_KEY_LIFE_S / 60,
+                buf_text(&line));
+    command_say(request, "and when it asks for the code: %s", code);
+    buf_done(&line);
+}
+
+static void remove_key(struct store *store, struct request *request, const char *word)
+{
+    struct numbered keys = {.request = request,
+                            .wanted = word != NULL ? strtol(word, NULL, 10) : 0};
+    enum person_act act;
+
+    if (keys.wanted > 0)
+        credential_list(store, request->person.id, "key", number_key, &keys);
+    if (keys.id == 0) {
+        command_fail(request, 2, "which one? `key list` numbers them");
+        return;
+    }
+    act = credential_remove(store, request->person.id, keys.id);
+    if (act == ACT_DONE)
+        command_say(request, "key %ld opens nothing any more", keys.wanted);
+    else if (act == ACT_NOTHING_TO_DO)
+        command_fail(request, 1, "that is your last key; without it you could not come back");
+    else
+        command_fail(request, 1, "%s", person_act_text(act));
+}
+
+void command_key(struct store *store, struct request *request)
+{
+    char *word = command_word(&request->arguments);
+    struct numbered keys = {.request = request};
+
+    if (word == NULL || strcmp(word, "list") == 0)
+        credential_list(store, request->person.id, "key", number_key, &keys);
+    else if (strcmp(word, "add") == 0)
+        add_key(store, request);
+    else if (strcmp(word, "remove") == 0)
+        remove_key(store, request, command_word(&request->arguments));
+    else
+        command_fail(request, 2, "key takes %s", request->command->usage);
+}
+
+void command_web(struct store *store, struct request *request)
+{
+    char secret[SECRET_TEXT];
+    struct buf link;
+
+    if (config_web_port(request->config) == 0) {
+        command_fail(request, 1, "the box has no web page");
+        return;
+    }
+    if (code_make(store, request->person.id, "web", secret) != 0) {
+        command_fail(request, 1, "no link could be made; try again");
+        return;
+    }
+    buf_init(&link, 256);
+    command_web_address(request, &link);
+    buf_printf(&link, "join/%s", secret);
+    if (request->style.form == RENDER_TERMINAL && !request->style.plain)
+        qr_put(&request->out, buf_text(&link), request->style.color != COLOR_NONE);
+    buf_printf(&request->out, "%s\n", buf_text(&link));
+    if (request->door == DOOR_TERMINAL)
+        command_say(request, "good once, for %d seconds: it signs a browser in as you",
+                    CODE_LIFE_S);
+    buf_done(&link);
+}
+
+void command_token(struct store *store, struct request *request)
+{
+    const char *expires = command_option(request, "expires");
+    const char *label = request->arguments[0] != '\0' ? request->arguments : "token";
+    uint8_t digest[DIGEST_SHA256_SIZE];
+    char secret[SECRET_TEXT];
+    int64_t life = 0;
+
+    if (expires != NULL && when_duration_parse(expires, &life) != 0) {
+        command_fail(request, 2, "--expires takes a time like 12h or 7d");
+        return;
+    }
+    secret_new(secret);
+    secret_digest(secret, digest);
+    if (credential_add(store, request->person.id, "token", digest, label, "", life) != 0) {
+        command_fail(request, 1, "the token could not be kept; try again");
+        return;
+    }
+    buf_printf(&request->out, "%s\n", secret);
+    if (request->door == DOOR_TERMINAL)
+        command_say(request, "shown once; `Authorization: Bearer` and this speaks HTTP as you");
+}

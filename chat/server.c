@@ -1,0 +1,485 @@
+#include "chat/server.h"
+#include "base/doorbell.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sandbox.h"
+#include "base/when.h"
+#include "chat/session_guard.h"
+#include "config/start.h"
+
+#include <errno.h>
+#include <libssh/libssh.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define EVENTS          256
+#define REFUSE_MS       60000
+#define KEEPALIVE_S     30    /* a silent connection is asked after this long, */
+#define KEEPALIVE_TRIES 3     /* this often, */
+#define KEEPALIVE_GAP_S 10    /* this far apart */
+#define UNSENT_MS       60000 /* what nobody acknowledges for so long ends it */
+
+/* What ssh-audit finds nothing to say against. */
+#define KEX "curve25519-sha256,curve25519-sha256@libssh.org"
+#define CIPHERS                                                                                    \
+    "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,"                 \
+    "aes256-ctr,aes192-ctr,aes128-ctr"
+#define MACS "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com"
+#define USER_KEYS                                                                                  \
+    "ssh-ed25519,sk-ssh-ed25519@openssh.com,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"              \
+    "ecdsa-sha2-nistp521,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256"
+
+/* ---- opening ---- */
+
+/* The private key: from the keeper's descriptor, or from the state folder when alone. */
+static int read_host_key(struct server *server, struct buf *out)
+{
+    int fd = -1, result;
+    char *path;
+
+    if (service_fds_named(server->service, "hostkey", &fd, 1) > 0) {
+        lseek(fd, 0, SEEK_SET);
+        result = fs_read_all(fd, out);
+        if (result != 0)
+            log_errno("cannot read the host key that the keeper gave");
+        return result;
+    }
+    path = config_path(server->config, "keys/host_ed25519");
+    result = fs_read_file(path, out);
+    if (result != 0)
+        log_error("cannot read %s: %s; `riad run` makes it", path, strerror(errno));
+    free(path);
+    return result;
+}
+
+static int set_options(ssh_bind bind, ssh_key key)
+{
+    static const struct {
+        enum ssh_bind_options_e option;
+        const char *value;
+    } options[] = {
+        {SSH_BIND_OPTIONS_KEY_EXCHANGE,              KEX                 },
+        {SSH_BIND_OPTIONS_CIPHERS_C_S,               CIPHERS             },
+        {SSH_BIND_OPTIONS_CIPHERS_S_C,               CIPHERS             },
+        {SSH_BIND_OPTIONS_HMAC_C_S,                  MACS                },
+        {SSH_BIND_OPTIONS_HMAC_S_C,                  MACS                },
+        {SSH_BIND_OPTIONS_HOSTKEY_ALGORITHMS,        "ssh-ed25519"       },
+        {SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, USER_KEYS           },
+        {SSH_BIND_OPTIONS_BANNER,                    "riad-" RIAD_VERSION},
+    };
+    bool no = false;
+
+    if (ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PROCESS_CONFIG, &no) != 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        if (ssh_bind_options_set(bind, options[i].option, options[i].value) != 0)
+            return -1;
+    return ssh_bind_options_set(bind, SSH_BIND_OPTIONS_IMPORT_KEY, key);
+}
+
+static int open_bind(struct server *server)
+{
+    struct buf text;
+    ssh_key key = NULL;
+    int result = -1;
+
+    ssh_init();
+    buf_init(&text, 65536);
+    server->bind = ssh_bind_new();
+    if (server->bind == NULL || read_host_key(server, &text) != 0)
+        goto out;
+    if (ssh_pki_import_privkey_base64(buf_text(&text), NULL, NULL, NULL, &key) != SSH_OK) {
+        log_error("the host key is not one that can be read");
+        goto out;
+    }
+    if (set_options(server->bind, key) != 0) { /* takes the key */
+        log_error("libssh: %s", ssh_get_error(server->bind));
+        goto out;
+    }
+    server->guarded = guard_check(server->bind);
+    if (!server->guarded)
+        log_warn("this libssh keeps the size of packets elsewhere; a client that announces packets "
+                 "of 10 bytes can stop the chat for some seconds");
+    result = 0;
+out:
+    explicit_bzero(text.data, text.len);
+    buf_done(&text);
+    return result;
+}
+
+static int watch(struct server *server, int fd, void *what)
+{
+    struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = what};
+
+    if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &wanted) == 0)
+        return 0;
+    log_errno("cannot watch descriptor %d", fd);
+    return -1;
+}
+
+/* Descriptors that are no session are told apart by these addresses. */
+static char is_service, is_worker, is_carriers, is_listening;
+
+static int watch_all(struct server *server)
+{
+    int fds[LISTEN_MAX];
+    size_t count = service_fds_named(server->service, "listen", fds, LISTEN_MAX);
+
+    server->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (server->epoll < 0 || watch(server, service_fd(server->service), &is_service) != 0 ||
+        watch(server, worker_fd(server->worker), &is_worker) != 0 ||
+        watch(server, carriers_fd(server->carriers), &is_carriers) != 0)
+        return -1;
+    for (size_t i = 0; i < count && i < LISTEN_MAX; i++)
+        if (watch(server, fds[i], &is_listening) != 0)
+            return -1;
+    return 0;
+}
+
+static int confine(struct server *server)
+{
+    char *store = config_path(server->config, "store");
+    char *drop = config_path(server->config, "drop");
+    struct sandbox_path paths[] = {
+        {store,                      SANDBOX_WRITE},
+        {drop,                       SANDBOX_WRITE},
+        {server->config->box.notice, SANDBOX_READ },
+    };
+    size_t count = server->config->box.notice[0] != '\0' ? 3 : 2;
+    int result = sandbox_files(SERVICE_CHAT, paths, count);
+
+    free(store);
+    free(drop);
+    return result;
+}
+
+int server_open(struct server *server, struct service *service, struct config *config)
+{
+    struct worker_start start;
+
+    *server = (struct server){.service = service, .config = config, .epoll = -1};
+    memcpy(server->bells, service->others, sizeof(server->bells));
+    atomic_store(&server->keep_s, config->box.keep);
+    server->store_path = config_path(config, "store/riad.db");
+    if (!service->kept && store_migrate(server->store_path) != 0)
+        return -1;
+    if (open_bind(server) != 0 || confine(server) != 0)
+        return -1;
+    start = (struct worker_start){.path = server->store_path,
+                                  .bells = server->bells,
+                                  .bell_count = SERVICE_OTHERS,
+                                  .keep_s = &server->keep_s};
+    server->login = login_open(server->store_path, config);
+    server->carriers = carriers_new();
+    server->worker = server->login != NULL ? worker_start(&start) : NULL;
+    if (server->worker == NULL)
+        return -1;
+    hall_init(&server->hall, config, server->worker);
+    if (watch_all(server) != 0)
+        return -1;
+    return sandbox_calls(SERVICE_CHAT);
+}
+
+/* ---- accepting ---- */
+
+void server_touch(struct server *server, struct session *session)
+{
+    if (session->dirty)
+        return;
+    session->dirty = true;
+    session->dirty_next = server->dirty;
+    server->dirty = session;
+}
+
+void server_refuse(struct server *server, const char *address)
+{
+    size_t at = server->next_refused++ % SERVER_REFUSED;
+
+    snprintf(server->refused[at].address, sizeof(server->refused[at].address), "%s", address);
+    server->refused[at].until = when_monotonic_ms() + REFUSE_MS;
+}
+
+static bool is_refused(const struct server *server, const char *address)
+{
+    int64_t now = when_monotonic_ms();
+
+    for (size_t i = 0; i < SERVER_REFUSED; i++)
+        if (server->refused[i].until > now && strcmp(server->refused[i].address, address) == 0)
+            return true;
+    return false;
+}
+
+/* Why one more from that address is too many, or NULL. Makes room among those who have not said who
+ * they are by ending the oldest: whoever means it has signed in long before. */
+static const char *too_many(struct server *server, const char *address)
+{
+    const struct config_chat *limits = &server->config->chat;
+    struct session *oldest = NULL;
+    int64_t same = 0;
+
+    if (is_refused(server, address))
+        return "refused for a minute";
+    for (struct session *one = server->sessions; one != NULL; one = one->next) {
+        same += strcmp(one->address, address) == 0;
+        if (!one->authenticated && !one->dead && (oldest == NULL || one->born < oldest->born))
+            oldest = one;
+    }
+    if (same >= limits->max_per_address)
+        return "too many connections from your address";
+    if (server->unauthenticated >= (size_t)limits->max_unauthenticated && oldest != NULL) {
+        oldest->dead = true;
+        server_touch(server, oldest);
+    }
+    return NULL;
+}
+
+static void set_socket(int fd)
+{
+    static const struct {
+        int level, option, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY,      1              },
+        {SOL_SOCKET,  SO_KEEPALIVE,     1              },
+        {IPPROTO_TCP, TCP_KEEPIDLE,     KEEPALIVE_S    },
+        {IPPROTO_TCP, TCP_KEEPINTVL,    KEEPALIVE_GAP_S},
+        {IPPROTO_TCP, TCP_KEEPCNT,      KEEPALIVE_TRIES},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, UNSENT_MS      },
+    };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        setsockopt(fd, options[i].level, options[i].option, &options[i].value, sizeof(int));
+}
+
+static void take_connection(struct server *server, int fd, const union listen_address *peer)
+{
+    union listen_address own = {0};
+    socklen_t length = sizeof(own);
+    char address[LISTEN_TEXT_MAX], local[LISTEN_TEXT_MAX];
+    const char *why;
+
+    listen_host_text(peer, address);
+    getsockname(fd, &own.any, &length);
+    listen_host_text(&own, local);
+    why = too_many(server, address);
+    if (why != NULL) {
+        /* Lines before the version are allowed (RFC 4253, 4.2). */
+        dprintf(fd, "%s\r\n", why);
+        close(fd);
+        return;
+    }
+    set_socket(fd);
+    session_new(server, fd, address, local);
+}
+
+static void accept_all(struct server *server)
+{
+    int fds[LISTEN_MAX];
+    size_t count = service_fds_named(server->service, "listen", fds, LISTEN_MAX);
+
+    for (size_t i = 0; i < count && i < LISTEN_MAX; i++) {
+        union listen_address peer = {0};
+        socklen_t length = sizeof(peer);
+        int fd;
+
+        /* Some at a time: those who are here do not wait for a crowd at the door. */
+        for (int n = 0; n < 8; n++) {
+            length = sizeof(peer);
+            fd = accept4(fds[i], &peer.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+            if (fd < 0)
+                break;
+            take_connection(server, fd, &peer);
+        }
+    }
+}
+
+/* ---- the loop ---- */
+
+/* Pumps what is marked; what is marked meanwhile, too, but each once a turn. */
+static void pump_marked(struct server *server)
+{
+    struct session *session = server->dirty;
+
+    server->dirty = NULL;
+    while (session != NULL) {
+        struct session *next = session->dirty_next;
+
+        session->dirty = false;
+        session_pump(session);
+        session = next;
+    }
+}
+
+static void pump_all(struct server *server)
+{
+    for (struct session *session = server->sessions; session != NULL; session = session->next) {
+        struct client *client = session->client;
+
+        if (client == NULL)
+            continue;
+        if (client->out.len > 0 || client->err.len > 0 || client->dirty || client->lost ||
+            client->step == CLIENT_LEAVING || client->step == CLIENT_ENTERED)
+            server_touch(server, session);
+    }
+    pump_marked(server);
+}
+
+static void reap(struct server *server)
+{
+    struct session *next;
+
+    /* The list of the marked must not hold who is released. */
+    for (struct session *session = server->sessions; session != NULL; session = next) {
+        next = session->next;
+        if (!session->dead || session->carrier != NULL)
+            continue;
+        for (struct session **at = &server->dirty; *at != NULL; at = &(*at)->dirty_next)
+            if (*at == session) {
+                *at = session->dirty_next;
+                break;
+            }
+        session_free(session);
+    }
+}
+
+static void take_carriers(struct server *server)
+{
+    struct session *session;
+
+    while ((session = carriers_take(server->carriers)) != NULL) {
+        session->carrier = NULL;
+        session->dead = true;
+    }
+}
+
+static void reload(struct server *server)
+{
+    struct config *fresh = mem_alloc(sizeof(*fresh));
+
+    config_init(fresh);
+    if (!server->service->kept)
+        fresh->facts = server->config->facts;
+    if (config_restart(server->service, fresh) != 0) {
+        free(fresh);
+        return;
+    }
+    server->old = mem_resize(server->old, server->old_count + 1, sizeof(*server->old));
+    server->old[server->old_count++] = server->config;
+    server->config = fresh;
+    server->hall.config = fresh;
+    login_reconfigure(server->login, fresh);
+    atomic_store(&server->keep_s, fresh->box.keep);
+    log_info("the configuration is taken up");
+}
+
+static void tick(struct server *server)
+{
+    int64_t now = when_monotonic_ms();
+
+    /* The loop turns: that is what the keeper wants to know. */
+    service_beat(server->service);
+    worker_look(server->worker);
+    hall_tick(&server->hall, now);
+    for (struct session *session = server->sessions; session != NULL; session = session->next)
+        session_tick(session, now);
+}
+
+static void hear_service(struct server *server)
+{
+    int happened = service_wait(server->service, 0);
+
+    if (happened & SERVICE_RANG)
+        worker_look(server->worker);
+    if (happened & SERVICE_TICK)
+        tick(server);
+    if (happened & SERVICE_RELOAD)
+        reload(server);
+    if (happened & SERVICE_STOP)
+        server->stopping = true;
+}
+
+static void turn(struct server *server)
+{
+    struct epoll_event events[EVENTS];
+    bool knocks = false, news = false;
+    int count = epoll_wait(server->epoll, events, EVENTS, server->dirty != NULL ? 0 : -1);
+
+    for (int i = 0; i < count; i++) {
+        void *what = events[i].data.ptr;
+
+        if (what == &is_service) {
+            hear_service(server);
+            news = true;
+        } else if (what == &is_worker) {
+            worker_take(server->worker, hall_news, &server->hall);
+            news = true;
+        } else if (what == &is_carriers) {
+            take_carriers(server);
+        } else if (what == &is_listening) {
+            knocks = true;
+        } else {
+            session_ready(what);
+        }
+    }
+    if (news)
+        pump_all(server);
+    else
+        pump_marked(server);
+    reap(server);
+    if (knocks)
+        accept_all(server);
+}
+
+void server_run(struct server *server)
+{
+    service_tick_beats(server->service, false);
+    service_ready(server->service);
+    while (!server->stopping)
+        turn(server);
+}
+
+/* ---- the end ---- */
+
+static void say_good_bye(struct server *server)
+{
+    for (struct client *client = server->hall.clients; client != NULL; client = client->next)
+        client_end(client, 0,
+                   client->kind == CLIENT_TERMINAL
+                       ? "the box is stopping or starting anew; connect again in a moment"
+                       : NULL);
+    pump_all(server);
+}
+
+void server_close(struct server *server)
+{
+    if (server->epoll >= 0)
+        say_good_bye(server);
+    if (server->carriers != NULL) {
+        carriers_stop(server->carriers);
+        take_carriers(server);
+    }
+    for (struct session *session = server->sessions; session != NULL; session = session->next)
+        session->dead = true;
+    reap(server);
+    if (server->worker != NULL) {
+        worker_stop(server->worker, hall_news, &server->hall);
+        hall_done(&server->hall);
+    }
+    carriers_free(server->carriers);
+    login_close(server->login);
+    ssh_bind_free(server->bind);
+    fs_close(server->epoll);
+    for (size_t i = 0; i < server->old_count; i++) {
+        if (!server->service->kept)
+            server->old[i]->facts = (struct config_facts){0};
+        config_done(server->old[i]);
+        free(server->old[i]);
+    }
+    free(server->old);
+    free((void *)(uintptr_t)server->store_path);
+    ssh_finalize();
+}

@@ -1,0 +1,247 @@
+/* Who is it: libssh's questions, answered by login.h. */
+#include "chat/server.h"
+#include "chat/session_guard.h"
+
+#include "base/log.h"
+#include "base/text.h"
+
+#include <libssh/libssh.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_FAILURES 12 /* signatures that did not open, wrong codes */
+#define MAX_TEXT     4096
+
+static struct login_try attempt_of(const struct session *session, const char *user)
+{
+    return (struct login_try){.user = user, .address = session->address, .local = session->local};
+}
+
+/* Says it before the next answer, so that every client shows it; line ends as terminals like. */
+static void say(struct session *session, const struct buf *text)
+{
+    struct buf lines;
+    ssh_string banner;
+
+    if (text->len == 0)
+        return;
+    buf_init(&lines, 2 * MAX_TEXT);
+    buf_puts(&lines, "\r\n");
+    screen_put(&lines, buf_text(text));
+    banner = ssh_string_from_char(buf_text(&lines));
+    if (banner != NULL)
+        ssh_send_issue_banner(session->ssh, banner);
+    ssh_string_free(banner);
+    buf_done(&lines);
+}
+
+static void count_failure(struct session *session)
+{
+    if (++session->failures >= MAX_FAILURES)
+        session->dead = true;
+}
+
+static void note_user(struct session *session, const char *user)
+{
+    snprintf(session->user, sizeof(session->user), "%s", user);
+}
+
+/* ---- none: everybody's first question ---- */
+
+static int on_none(ssh_session ssh, const char *user, void *context)
+{
+    struct session *session = context;
+    struct login_try attempt = attempt_of(session, user);
+    struct buf text;
+
+    (void)ssh;
+    note_user(session, user);
+    if (session->greeted) {
+        count_failure(session);
+        return SSH_AUTH_DENIED;
+    }
+    session->greeted = true;
+    buf_init(&text, MAX_TEXT);
+    session->hopeless = login_greet(session->server->login, &attempt, &text);
+    say(session, &text);
+    buf_done(&text);
+    return SSH_AUTH_DENIED;
+}
+
+/* ---- public keys ---- */
+
+static void read_key(struct session *session, ssh_key key)
+{
+    unsigned char *hash = NULL;
+    size_t length = 0;
+    char *print;
+
+    if (ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &length) == 0 &&
+        length == DIGEST_SHA256_SIZE)
+        memcpy(session->key, hash, DIGEST_SHA256_SIZE);
+    print = hash != NULL ? ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, length) : NULL;
+    snprintf(session->label, sizeof(session->label), "%s %s",
+             ssh_key_type_to_char(ssh_key_type(key)), print != NULL ? print : "");
+    ssh_string_free_char(print);
+    ssh_clean_pubkey_hash(&hash);
+}
+
+static void come_in(struct session *session, const char *user)
+{
+    struct client_facts facts;
+
+    memset(&facts, 0, sizeof(facts));
+    session->authenticated = true;
+    session->server->unauthenticated--;
+    for (unsigned i = 0; i < session->foreign_count; i++)
+        login_sibling(session->server->login, session->foreign[i]);
+    name_check(user, facts.name);
+    memcpy(facts.key, session->key, sizeof(facts.key));
+    memcpy(facts.label, session->label, sizeof(facts.label));
+    memcpy(facts.address, session->address, sizeof(facts.address));
+    memcpy(facts.local, session->local, sizeof(facts.local));
+    session->client = client_new(&session->server->hall, &facts);
+}
+
+static void note_foreign(struct session *session)
+{
+    for (unsigned i = 0; i < session->foreign_count; i++)
+        if (memcmp(session->foreign[i], session->key, DIGEST_SHA256_SIZE) == 0)
+            return;
+    if (session->foreign_count < SESSION_FOREIGN)
+        memcpy(session->foreign[session->foreign_count++], session->key, DIGEST_SHA256_SIZE);
+}
+
+static int refuse_key(struct session *session, const struct buf *text, bool verified)
+{
+    note_foreign(session);
+    if (!session->explained && !session->hopeless && text->len > 0) {
+        session->explained = true;
+        say(session, text);
+    }
+    if (verified)
+        count_failure(session);
+    return SSH_AUTH_DENIED;
+}
+
+static int on_key(ssh_session ssh, const char *user, struct ssh_key_struct *key, char state,
+                  void *context)
+{
+    struct session *session = context;
+    struct login_try attempt = attempt_of(session, user);
+    bool verified = state == SSH_PUBLICKEY_STATE_VALID;
+    enum login_verdict verdict;
+    struct buf text;
+    int answer = SSH_AUTH_DENIED;
+
+    if (session->client != NULL || session->dead)
+        return SSH_AUTH_DENIED;
+    if (state != SSH_PUBLICKEY_STATE_NONE && !verified) {
+        count_failure(session);
+        return SSH_AUTH_DENIED;
+    }
+    note_user(session, user);
+    read_key(session, key);
+    attempt.key = session->key;
+    attempt.verified = verified;
+    buf_init(&text, MAX_TEXT);
+    verdict = login_key(session->server->login, &attempt, &text);
+    if (verdict == LOGIN_REFUSED) {
+        answer = refuse_key(session, &text, verified);
+    } else if (verdict == LOGIN_GOOD || !verified) {
+        answer = SSH_AUTH_SUCCESS;
+        if (verified)
+            come_in(session, user);
+    } else {
+        /* Its owner is adding a key at this moment: ask for the code. */
+        session->code_key = true;
+        ssh_set_auth_methods(ssh, SSH_AUTH_METHOD_INTERACTIVE | SSH_AUTH_METHOD_PUBLICKEY);
+        answer = SSH_AUTH_PARTIAL;
+    }
+    buf_done(&text);
+    return answer;
+}
+
+/* ---- the code for another key ---- */
+
+static int ask_code(struct session *session, ssh_message message)
+{
+    static const char *prompt = "Code: ";
+    char echo = 1;
+    char text[256];
+
+    if (!session->code_key || session->client != NULL)
+        return 1;
+    if (!ssh_message_auth_kbdint_is_response(message)) {
+        session->asked_code = true;
+        snprintf(text, sizeof(text),
+                 "This key is new for %.32s. Type the code that /key add shows, or nothing.",
+                 session->user);
+        ssh_message_auth_interactive_request(message, "", text, 1, &prompt, &echo);
+        return 0;
+    }
+    if (!session->asked_code || ssh_userauth_kbdint_getnanswers(session->ssh) != 1)
+        return 1;
+    session->asked_code = false;
+    struct login_try attempt = attempt_of(session, session->user);
+    const char *typed = ssh_userauth_kbdint_getanswer(session->ssh, 0);
+
+    attempt.key = session->key;
+    if (typed != NULL && login_code(session->server->login, &attempt, typed, session->label)) {
+        come_in(session, session->user);
+        ssh_message_auth_reply_success(message, 0);
+        return 0;
+    }
+    count_failure(session);
+    return 1;
+}
+
+/* ---- everything that has no callback of its own ---- */
+
+static int open_channel(struct session *session, ssh_message message)
+{
+    ssh_channel channel;
+
+    if (ssh_message_subtype(message) != SSH_CHANNEL_SESSION || session->channel != NULL ||
+        session->client == NULL)
+        return 1;
+    if (session->server->guarded && guard_packet_size(message) < GUARD_LEAST_PACKET) {
+        log_debug("a channel with packets of %u bytes is refused",
+                  (unsigned)guard_packet_size(message));
+        session->refuse_address = session->dead = true;
+        return 1;
+    }
+    channel = ssh_channel_new(session->ssh);
+    if (channel == NULL)
+        return 1;
+    ssh_set_channel_callbacks(channel, &session->channel_callbacks);
+    session->channel = channel;
+    ssh_message_channel_request_open_reply_accept_channel(message, channel);
+    return 0;
+}
+
+static int on_message(ssh_session ssh, ssh_message message, void *context)
+{
+    struct session *session = context;
+
+    (void)ssh;
+    if (ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN)
+        return open_channel(session, message);
+    if (ssh_message_type(message) == SSH_REQUEST_AUTH &&
+        ssh_message_subtype(message) == (int)SSH_AUTH_METHOD_INTERACTIVE)
+        return ask_code(session, message);
+    if (ssh_message_type(message) == SSH_REQUEST_AUTH)
+        count_failure(session);
+    return 1;
+}
+
+void session_auth_init(struct session *session)
+{
+    session->server_callbacks = (struct ssh_server_callbacks_struct){
+        .userdata = session, .auth_none_function = on_none, .auth_pubkey_function = on_key};
+    ssh_callbacks_init(&session->server_callbacks);
+    ssh_set_server_callbacks(session->ssh, &session->server_callbacks);
+    ssh_set_message_callback(session->ssh, on_message, session);
+    ssh_set_auth_methods(session->ssh, SSH_AUTH_METHOD_PUBLICKEY);
+}

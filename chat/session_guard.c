@@ -1,0 +1,139 @@
+#include "chat/session_guard.h"
+#include "base/when.h"
+
+#include <fcntl.h>
+#include <libssh/callbacks.h>
+#include <libssh/server.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CHECK_MS 5000
+/* What libssh's client asks for when it opens a session. */
+#define CLIENT_WINDOW 64000
+#define CLIENT_PACKET 32768
+
+/* The beginning of libssh 0.10's struct ssh_message_struct. */
+struct message_layout {
+    void *session;
+    int type;
+    struct {
+        char *username;
+        int method;
+        char *password;
+        void *key;
+        char *signature_type;
+        int signature_state;
+        char response;
+    } auth;
+    struct {
+        int type;
+        uint32_t sender, window, packet_size;
+    } open;
+};
+
+uint32_t guard_packet_size(const struct ssh_message_struct *message)
+{
+    return ((const struct message_layout *)(const void *)message)->open.packet_size;
+}
+
+struct check {
+    ssh_session server, client;
+    ssh_event event;
+    ssh_channel channel;
+    bool seen, fits;
+};
+
+static int see(ssh_session session, ssh_message message, void *context)
+{
+    struct check *check = context;
+    const struct message_layout *layout = (const struct message_layout *)(const void *)message;
+
+    if (ssh_message_type(message) != SSH_REQUEST_CHANNEL_OPEN)
+        return 1;
+    check->seen = true;
+    check->fits = layout->session == session && layout->type == SSH_REQUEST_CHANNEL_OPEN &&
+                  layout->open.type == SSH_CHANNEL_SESSION &&
+                  layout->open.window == CLIENT_WINDOW && layout->open.packet_size == CLIENT_PACKET;
+    return 1;
+}
+
+static int let_in(ssh_session session, const char *user, void *context)
+{
+    (void)session;
+    (void)user;
+    (void)context;
+    return SSH_AUTH_SUCCESS;
+}
+
+/* Moves the client one step on; true when the channel has been asked for. */
+static void step_client(struct check *check, int *stage)
+{
+    if (*stage == 0 && ssh_connect(check->client) == SSH_OK)
+        *stage = 1;
+    if (*stage == 1 && ssh_userauth_none(check->client, NULL) == SSH_AUTH_SUCCESS)
+        *stage = 2;
+    /* Only who is signed in may make a channel. */
+    if (*stage == 2 && check->channel == NULL)
+        check->channel = ssh_channel_new(check->client);
+    if (*stage == 2 && check->channel != NULL)
+        ssh_channel_open_session(check->channel);
+}
+
+static bool shake_hands(struct check *check, ssh_bind bind, int fds[2])
+{
+    struct ssh_server_callbacks_struct callbacks = {.auth_none_function = let_in};
+    int64_t until = when_monotonic_ms() + CHECK_MS;
+    int off = 0, stage = 0;
+
+    ssh_callbacks_init(&callbacks);
+    if (ssh_bind_accept_fd(bind, check->server, fds[0]) != SSH_OK)
+        return false;
+    fds[0] = -1;
+    ssh_set_blocking(check->server, 0);
+    ssh_set_server_callbacks(check->server, &callbacks);
+    ssh_set_message_callback(check->server, see, check);
+    ssh_options_set(check->client, SSH_OPTIONS_HOST, "localhost");
+    ssh_options_set(check->client, SSH_OPTIONS_USER, "self");
+    ssh_options_set(check->client, SSH_OPTIONS_FD, &fds[1]);
+    ssh_options_set(check->client, SSH_OPTIONS_PROCESS_CONFIG, &off);
+    fds[1] = -1;
+    ssh_set_blocking(check->client, 0);
+    ssh_handle_key_exchange(check->server);
+    if (ssh_event_add_session(check->event, check->server) != SSH_OK)
+        return false;
+    while (!check->seen && when_monotonic_ms() < until) {
+        struct pollfd ready[2] = {
+            {.fd = ssh_get_fd(check->server), .events = POLLIN},
+            {.fd = ssh_get_fd(check->client), .events = POLLIN}
+        };
+
+        step_client(check, &stage);
+        ssh_event_dopoll(check->event, 0);
+        if (!check->seen && ready[0].fd < 0)
+            return false;
+        if (!check->seen)
+            poll(ready, 2, 1);
+    }
+    ssh_event_remove_session(check->event, check->server);
+    return check->fits;
+}
+
+bool guard_check(ssh_bind bind)
+{
+    struct check check = {.server = ssh_new(), .client = ssh_new(), .event = ssh_event_new()};
+    int fds[2] = {-1, -1};
+    bool fits = false;
+
+    if (check.server != NULL && check.client != NULL && check.event != NULL &&
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0)
+        fits = shake_hands(&check, bind, fds);
+    for (int i = 0; i < 2; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    ssh_event_free(check.event);
+    ssh_free(check.client);
+    ssh_free(check.server);
+    return fits;
+}
