@@ -22,19 +22,29 @@ struct cache {
     int fd;     /* of STATE/mirror/cache */
 };
 
-static int make_folders(const struct cache *cache)
+static int make_folder(char *path_take)
+{
+    int result = fs_make_folders(path_take, 02770);
+
+    if (result < 0)
+        log_errno("%s cannot be made", path_take);
+    free(path_take);
+    return result;
+}
+
+static int make_folders(const struct cache *cache, const struct config *config)
 {
     static const char *const folders[] = {"cache/md5", "cache/sha256", "cache/sha512",
                                           "parts",     "kept",         "index"};
 
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        char *path = cache_path(cache, folders[i]);
-        int result = fs_make_folders(path, 02770);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (make_folder(cache_path(cache, folders[i])) < 0)
+            return -1;
+    for (size_t i = 0; i < config->mirror_count; i++) {
+        char *path = cache_index_path(cache, config->mirror[i].name, "");
 
-        if (result < 0)
-            log_errno("%s cannot be made", path);
-        free(path);
-        if (result < 0)
+        path[strlen(path) - 1] = '\0';
+        if (make_folder(path) < 0)
             return -1;
     }
     return 0;
@@ -47,7 +57,7 @@ struct cache *cache_open(const struct config *config)
 
     cache->path = config_path(config, "mirror");
     cache->fd = -1;
-    if (make_folders(cache) == 0) {
+    if (make_folders(cache, config) == 0) {
         path = cache_path(cache, "cache");
         cache->fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (cache->fd < 0)

@@ -49,7 +49,7 @@ static void fail(struct flight *flight, int status, const char *why)
     char error[160];
 
     snprintf(error, sizeof error, "%d %s", status, why);
-    log_warn("%s cannot be had: %s", flight->name, why);
+    log_warn("the archive of %s cannot be had: %s", flight->label, why);
     tell(flight, "failed", -1, error);
     if (status == 404 && flight->part) {
         part_discard(flight->part);
@@ -70,7 +70,7 @@ static void land(struct flight *flight)
     }
     if (flight->keep)
         cache_keep(all->with.cache, part_sha256(flight->part), true);
-    log_info("%s is here: %lld bytes%s%s", flight->name, (long long)size,
+    log_info("the archive of %s is here: %lld bytes%s%s", flight->label, (long long)size,
              flight->source ? " from " : "", flight->source ? flight->source->url : "");
     if (all->held >= 0)
         all->held += size;
@@ -135,7 +135,7 @@ static bool make_room(struct flight *flight)
         cache_evict(all->with.cache, left > bytes ? left - bytes : 0, &all->held, &all->archives) <=
             0)
         return false;
-    log_warn("the disk is full: archives left the cache for %s", flight->name);
+    log_warn("the disk is full: others left the cache for the archive of %s", flight->label);
     return true;
 }
 
@@ -143,7 +143,7 @@ static int on_disk(struct flight *flight)
 {
     bool full = errno == ENOSPC || errno == EDQUOT;
 
-    log_errno("%s cannot be written", flight->name);
+    log_errno("the archive of %s cannot be written", flight->label);
     if (full && make_room(flight))
         return stop(flight, SOURCE_BROKE);
     flight->wake_ms = when_monotonic_ms() + DISK_PAUSE_MS;
@@ -186,7 +186,7 @@ static enum source_outcome of_body(struct flight *flight, bool *right)
 
     *right = end == PART_RIGHT;
     if (end == PART_WRONG)
-        log_warn("%s is not what %s sent", flight->name, flight->source->url);
+        log_warn("what %s sent is not the archive of %s", flight->source->url, flight->label);
     return end == PART_WRONG ? SOURCE_WRONG : SOURCE_BROKE;
 }
 
@@ -288,6 +288,8 @@ static int prepare(struct flight *flight)
         return -1;
     }
     flight->listed = catalogues_find(all->with.catalogues, &sum, &known);
+    if (flight->listed)
+        snprintf(flight->label, sizeof flight->label, "%s", known.package);
     put_caches(flight, &known.sums[0]);
     for (size_t i = 0; i < known.url_count; i++)
         sources_put(&flight->sources, known.urls[i]);

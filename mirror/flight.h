@@ -16,6 +16,7 @@ struct flight {
     struct flight *next; /* in the order of their ids */
     int64_t id;
     char name[CHECKSUM_TEXT];
+    char label[80]; /* for the log: the package that needs it, or the digest's beginning */
     int priority;
     bool keep, listed;
     bool seen;              /* by the flights_look that is going on */

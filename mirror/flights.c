@@ -51,6 +51,7 @@ static struct flight *make(struct flights *flights, struct flight **link, int64_
     flight->all = flights;
     flight->id = id;
     snprintf(flight->name, sizeof flight->name, "%s", name);
+    snprintf(flight->label, sizeof flight->label, "%.24s...", name);
     flight->wake_ms = flight->announced_length = -1;
     flight->next = *link;
     *link = flight;

@@ -483,14 +483,13 @@ static int watch(struct hub *hub, char *path_take, uint32_t mask)
     return result < 0 ? -1 : 0;
 }
 
-/* The folders of the repositories, which the fetcher may not have made yet. */
+/* The folders of the repositories. */
 static int watch_indexes(struct hub *hub, const struct config *config)
 {
     for (size_t i = 0; i < config->mirror_count; i++) {
         char *path = cache_index_path(hub->cache, config->mirror[i].name, "x");
 
         *strrchr(path, '/') = '\0';
-        fs_make_folders(path, 02770);
         if (watch(hub, path, IN_MOVED_TO) < 0)
             return -1;
     }

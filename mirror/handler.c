@@ -39,6 +39,14 @@ struct mirror {
     int64_t unlisted_ms; /* behind the hub's lock: the bucket of unlisted digests */
 };
 
+int mirror_prepare(const struct config *config)
+{
+    struct cache *cache = cache_open(config);
+
+    cache_close(cache);
+    return cache ? 0 : -1;
+}
+
 struct mirror *mirror_open(const struct config *config)
 {
     struct mirror *mirror = mem_alloc(sizeof *mirror);

@@ -30,8 +30,12 @@ struct mirror;
 #define MIRROR_COUNT_HITS   "mirror.hits"         /* answers from the cache */
 #define MIRROR_COUNT_MISSES "mirror.misses"       /* answers that crossed the link */
 
-/* Opens the mirror of config's state folder, makes its folders if they are missing, and starts the
- * thread that hears of growing files: so before sandbox_calls. NULL, logged. */
+/* Makes the mirror's folders where they are missing; before sandbox_files, since riad-web may only
+ * read there afterwards. 0, or -1, logged. */
+int mirror_prepare(const struct config *config);
+
+/* Opens the mirror of config's state folder and starts the thread that hears of growing files: so
+ * before sandbox_calls. NULL, logged. */
 struct mirror *mirror_open(const struct config *config);
 /* Nobody follows a flight any more when this is called. */
 void mirror_close(struct mirror *mirror);

@@ -225,6 +225,7 @@ char *index_repo_text(const char *text, size_t length, bool *changed)
                 continue;
             buf_put(&out, text + at, item->from - at);
             at = item->to;
+            at += at < length && text[at] == '\n';
         }
         buf_put(&out, text + at, length - at);
         if (out.len > 0 && out.data[out.len - 1] != '\n')

@@ -51,7 +51,7 @@ static void say(struct mirror_service *self)
     if (flights_link_is_down(self->flights))
         service_say(&self->service, true, "the link is down; what is cached is served");
     else if (running + waiting > 0)
-        service_say(&self->service, true, "%zu archives on their way, %zu waiting", running,
+        service_say(&self->service, true, "archives on their way: %zu, waiting: %zu", running,
                     waiting);
     else
         service_say(&self->service, true, "idle");

@@ -462,8 +462,6 @@ static void repository_init(struct renew *renew, const struct config_mirror *con
     *strrchr(path, '/') = '\0';
     repository->folder = path;
     repository->url = renew_url(config->upstream.count ? config->upstream.item[0] : "");
-    if (fs_make_folders(path, 02770) < 0)
-        log_errno("%s cannot be made", path);
     if (has_file(repository, "index.tar.gz") &&
         catalogues_size(renew->with.catalogues, renew->count - 1) < 0)
         read_file(repository, true);

@@ -166,7 +166,8 @@ int main(int argc, char **argv)
     room.web.service = &room.service;
     room.web.started_ms = when_wall_ms();
     status = 1;
-    if (confine(room.config) == 0 && open_all(&room) == 0 && serve(&room) == 0) {
+    if (mirror_prepare(room.config) == 0 && confine(room.config) == 0 && open_all(&room) == 0 &&
+        serve(&room) == 0) {
         run(&room);
         status = 0;
         page_stop();
