@@ -68,7 +68,7 @@ static bool has_word(const char *words, const char *word, size_t length)
     while (*words != '\0') {
         words += strspn(words, " ");
         size_t next = strcspn(words, " ");
-        if (next == length && strncasecmp(words, word, length) == 0)
+        if (next > 0 && next == length && strncasecmp(words, word, length) == 0)
             return true;
         words += next;
     }
