@@ -1,6 +1,6 @@
 /*
  * riad-chat: the box's SSH server. One thread serves the conversation (server.h), one speaks to the
- * store (worker.h), and each file transfer has one of its own (carrier.h).
+ * store (worker.h), and each file transfer has one of its own (session_carrier.h).
  */
 #include "base/mem.h"
 #include "chat/server.h"

@@ -9,7 +9,7 @@
 #define CHAT_SERVER_H
 
 #include "base/service.h"
-#include "chat/carrier.h"
+#include "chat/session_carrier.h"
 #include "chat/hall.h"
 #include "chat/session.h"
 

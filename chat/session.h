@@ -11,7 +11,7 @@
  *     key exchange -> who are you (login.h) -> one channel: shell, command or sftp -> client.h
  *                  -> exit status, EOF, close -> the client hangs up, or 2 s pass
  *
- * A file transfer leaves the loop for a thread of its own (carrier.h).
+ * A file transfer leaves the loop for a thread of its own (session_carrier.h).
  */
 #ifndef CHAT_SESSION_H
 #define CHAT_SESSION_H

@@ -1,4 +1,4 @@
-#include "chat/carrier.h"
+#include "chat/session_carrier.h"
 #include "chat/sftp.h"
 
 #include "base/doorbell.h"

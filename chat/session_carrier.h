@@ -1,12 +1,12 @@
 /*
- * carrier: file transfers, each in a thread of its own.
+ * session_carrier: file transfers, each in a thread of its own.
  *
  * Carrying a file means waiting for disks and for the other side, and the loop may not wait. So the
  * session is taken out of the loop, put into blocking mode and handed to a thread, which alone
  * touches it until carrier_take hands it back: `sftp` and `scp` (sftp.h), and `drop` and `get`.
  */
-#ifndef CHAT_CARRIER_H
-#define CHAT_CARRIER_H
+#ifndef CHAT_SESSION_CARRIER_H
+#define CHAT_SESSION_CARRIER_H
 
 #include "chat/command.h"
 
