@@ -202,8 +202,12 @@ static int limit(const struct wall *wall)
 int sandbox_files(enum service_id id, const struct sandbox_path *paths, size_t count)
 {
     const struct wall *wall = &walls[id];
+    uint64_t kept = wall->capabilities;
 
-    if (limit(wall) < 0 || drop_capabilities(wall->capabilities) < 0 ||
+    /* dnsmasq, when root runs it, insists on setting its groups. */
+    if (kept != 0 && geteuid() == 0)
+        kept |= CAP(CAP_SETGID);
+    if (limit(wall) < 0 || drop_capabilities(kept) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
         (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)) {
         log_errno("cannot give up rights");
