@@ -1,5 +1,7 @@
 #include "web/address.h"
 
+#include "web/host.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,8 +64,17 @@ void address_make(const struct config *config, const char *asked_host, const cha
              address->host);
 }
 
+/* Whether host, with its port, is numbers. */
+static bool is_plain(const char *host)
+{
+    return host[0] != '\0' && host[strspn(host, "0123456789.:")] == '\0';
+}
+
 void address_of(const struct call *call, struct address *address)
 {
-    address_make(call->config, call->http->host,
+    char host[HOST_MAX];
+    if (!is_plain(call->http->host))
+        host_for(call->config, call->http->address, host);
+    address_make(call->config, is_plain(call->http->host) ? call->http->host : host,
                  call->visitor.known ? call->visitor.person.name : "NAME", address);
 }

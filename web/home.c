@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/when.h"
 #include "identity/presence.h"
+#include "mirror/handler.h"
 #include "web/address.h"
 #include "web/asset.h"
 #include "web/listing.h"
@@ -11,6 +12,7 @@
 #include "web/template.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BODY_MAX   (1024 * 1024)
@@ -25,6 +27,7 @@ struct home {
     char totals[128], crowd[96];
     char saved[WHEN_MAX], served[WHEN_MAX], fetched[WHEN_MAX]; /* "" if nothing was */
     int64_t files;
+    const char *trouble; /* what does not work now; NULL */
     const char *no_drop; /* why this visitor may not upload; NULL: they may */
     struct buf notice;
 };
@@ -45,13 +48,25 @@ static const char *why_no_drop(const struct call *call)
 static void gather_savings(struct home *home)
 {
     struct store *store = home->call->store;
-    int64_t served = store_counter(store, "mirror_bytes_served");
-    int64_t fetched = store_counter(store, "mirror_bytes_fetched");
+    int64_t served = store_counter(store, MIRROR_COUNT_SERVED);
+    int64_t fetched = store_counter(store, MIRROR_COUNT_LINK);
     if (served <= fetched || !home->call->config->mirror[0].enabled)
         return;
     when_size_text(served - fetched, home->saved);
     when_size_text(served, home->served);
     when_size_text(fetched, home->fetched);
+}
+
+/* What newcomers should know before they wonder. */
+static const char *trouble_of(const struct call *call)
+{
+    const char *trouble = NULL;
+    char *link = store_fact(call->store, MIRROR_FACT_LINK, NULL);
+    if (link != NULL && strncmp(link, "down", 4) == 0 && call->config->mirror[0].enabled)
+        trouble = "The link to the internet is down. Everything here works on, and opam packages "
+                  "that the box has install.";
+    free(link);
+    return trouble;
 }
 
 static void gather(struct home *home, struct call *call)
@@ -61,6 +76,7 @@ static void gather(struct home *home, struct call *call)
     home->call = call;
     address_of(call, &home->address);
     home->no_drop = why_no_drop(call);
+    home->trouble = trouble_of(call);
     when_size_text(call->config->web.max_file, home->max_file);
     when_size_text(drop_space(call->drop), home->space);
     drop_totals(call->drop, &home->files, &bytes);
@@ -109,6 +125,7 @@ static void page_fill(struct home *home, struct buf *out)
         TEMPLATE_TEXT("origin", home->address.origin),
         TEMPLATE_TEXT("names", home->address.names),
         TEMPLATE_TEXT("crowd", home->crowd),
+        TEMPLATE_TEXT("trouble", home->trouble),
         TEMPLATE_TEXT("may_drop", home->no_drop == NULL ? "1" : ""),
         TEMPLATE_TEXT("no_drop", home->no_drop),
         TEMPLATE_TEXT("max_file", home->max_file),
@@ -209,7 +226,8 @@ static void answer_text(struct home *home)
 void home_answer(struct call *call)
 {
     struct home home;
-    visitor_greet(call->http, &call->visitor);
+    if (page_wants_html(call))
+        visitor_greet(call->http, &call->visitor);
     gather(&home, call);
     if (page_wants_html(call))
         answer_page(&home);

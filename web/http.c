@@ -295,7 +295,8 @@ static int begin_request(struct mg_connection *connection)
         .wire = {.connection = connection,
                  .http = http,
                  .slot = mg_get_thread_pointer(connection),
-                 .fd_bound = fd_bound(http), .fd = WIRE_UNKNOWN}
+                 .fd_bound = fd_bound(http),
+                 .fd = WIRE_UNKNOWN}
     };
     request.wire = &wire;
     atomic_fetch_add(&http->busy, 1);

@@ -17,7 +17,7 @@ void poster_answer(struct call *call)
     char plain[ADDRESS_MAX + 1], label[ADDRESS_MAX + 32];
     buf_init(&body, BODY_MAX);
     buf_init(&qr, BODY_MAX);
-    address_make(call->config, call->http->host, "NAME", &address);
+    address_of(call, &address);
     snprintf(plain, sizeof plain, "%s/", address.origin);
     snprintf(label, sizeof label, "QR code of %s", plain);
     qr_svg(&qr, plain, label);

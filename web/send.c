@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define IN_ONE_PACKET 65536 /* up to here head and body leave together, read rather than sendfile  \
-                             */
+#define IN_ONE_PACKET                                                                              \
+    65536 /* up to here head and body leave together, read rather than sendfile                    \
+           */
 
 static void validators(struct http_request *request, const struct send_file *file)
 {

@@ -235,8 +235,6 @@ void talk_answer(struct call *call)
 static void put_json(void *out, const struct message *message)
 {
     struct buf *json = out;
-    if (json->len > 0 && json->data[json->len - 1] == '}')
-        buf_putc(json, ',');
     words_json(json, message);
 }
 
