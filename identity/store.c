@@ -38,6 +38,7 @@ struct store {
     size_t kept;
     bool in_transaction;
     bool in_memory;
+    bool quiet;                 /* failures are expected and not logged */
     enum store_promise promise; /* as PRAGMA synchronous stands now */
     bool has_events;            /* the transaction appended some: ring at its commit */
     int bells[MAX_BELLS];
@@ -80,7 +81,8 @@ static int failed(const struct store *store, const char *sql)
     default:
         break;
     }
-    log_error("store %s: %s%s (%s)", store->path, sqlite3_errmsg(store->db), cure, sql);
+    if (!store->quiet)
+        log_error("store %s: %s%s (%s)", store->path, sqlite3_errmsg(store->db), cure, sql);
     return -1;
 }
 
@@ -180,6 +182,11 @@ void store_close(struct store *store)
     sqlite3_close_v2(store->db);
     free(store->path);
     free(store);
+}
+
+void store_quiet(struct store *store, bool quiet)
+{
+    store->quiet = quiet;
 }
 
 void store_bells(struct store *store, const int *fds, size_t count)

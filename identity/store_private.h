@@ -13,6 +13,9 @@
  * looks at nothing in it yet. NULL: logged, or told in *damaged unless that is NULL. */
 struct store *store_connect(const char *path, bool *damaged);
 
+/* Whether failures go unlogged, for whoever expects them. */
+void store_quiet(struct store *store, bool quiet);
+
 /* Runs a script of several statements without values. 0, or -1, logged. */
 int store_script(struct store *store, const char *sql);
 
