@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/when.h"
+#include "identity/salvage.h"
 #include "identity/store.h"
 
 #include <errno.h>
@@ -171,7 +172,8 @@ static void move_aside(const char *path, const char *mark)
     }
 }
 
-static void set_aside(const char *path, const char *finding)
+/* Moves the damaged store away; under which name, yours to free. */
+static char *set_aside(const char *path, const char *finding)
 {
     time_t now = (time_t)(when_wall_ms() / 1000);
     struct tm local;
@@ -179,35 +181,57 @@ static void set_aside(const char *path, const char *finding)
 
     strftime(mark, sizeof mark, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
     move_aside(path, mark);
-    log_error("the store was damaged (%s): set aside as %s.damaged-%s, and a new one begins; names "
-              "are claimed again, the files are still there. A backup put back in its place brings "
-              "all back",
+    log_error("the store was damaged (%s): set aside as %s.damaged-%s",
               finding ? finding : "unreadable", path, mark);
+    return mem_printf("%s.damaged-%s", path, mark);
 }
 
-/* Whether the store is there, and found damaged; then it is set aside. */
-static bool was_damaged(const char *path)
+/* Looks through the store; a damaged one is set aside: its new name, yours to free. NULL: it is
+ * sound, or not there. */
+static char *find_damaged(const char *path)
 {
-    char *finding = NULL;
-    bool damaged = access(path, F_OK) == 0 && store_check(path, &finding) == 0;
+    char *finding = NULL, *aside = NULL;
 
-    if (damaged)
-        set_aside(path, finding);
+    if (access(path, F_OK) == 0 && store_check(path, &finding) == 0)
+        aside = set_aside(path, finding);
     free(finding);
-    return damaged;
+    return aside;
+}
+
+/* Makes a new store in place of a damaged one, with what can still be read of that. */
+static enum state_store begin_anew(const char *path, const char *aside)
+{
+    struct salvage saved;
+
+    if (store_migrate(path) < 0)
+        return STATE_STORE_FAILED;
+    if (store_salvage(aside, path, &saved) == 0)
+        log_warn("a new store begins with %lld people and %lld messages saved from the damaged "
+                 "one%s; the files are still there. A backup put back in its place brings all back",
+                 (long long)saved.people, (long long)saved.messages,
+                 saved.gaps ? "; some of it could not be read" : "");
+    else
+        log_warn("a new store begins: names are claimed again; the files are still there. A backup "
+                 "put back in its place brings all back");
+    return STATE_STORE_ANEW;
 }
 
 static enum state_store prepare_store(const char *path, bool thorough)
 {
     struct stat st;
     bool look = stat(path, &st) == 0 && (thorough || st.st_size <= STORE_QUICK_MAX);
-    bool anew = look && was_damaged(path);
+    char *aside = look ? find_damaged(path) : NULL;
+    enum state_store result = STATE_STORE_READY;
 
-    if (store_migrate(path) == 0)
-        return anew ? STATE_STORE_ANEW : STATE_STORE_READY;
-    if (anew || look || !was_damaged(path))
-        return STATE_STORE_FAILED;
-    return store_migrate(path) == 0 ? STATE_STORE_ANEW : STATE_STORE_FAILED;
+    if (!aside && store_migrate(path) < 0) {
+        result = STATE_STORE_FAILED;
+        if (!look) /* too large to be looked through unasked, but now there is a reason */
+            aside = find_damaged(path);
+    }
+    if (aside)
+        result = begin_anew(path, aside);
+    free(aside);
+    return result;
 }
 
 /* What a service must be able to write, seen with its own eyes. */
