@@ -56,6 +56,18 @@ int buf_put(struct buf *buf, const void *bytes, size_t length)
     return 0;
 }
 
+int buf_room(struct buf *buf, size_t length)
+{
+    return reserve(buf, length);
+}
+
+void buf_grown(struct buf *buf, size_t length)
+{
+    assert(length <= buf->cap - buf->len);
+    buf->len += length;
+    buf->data[buf->len] = '\0';
+}
+
 int buf_puts(struct buf *buf, const char *text)
 {
     return buf_put(buf, text, strlen(text));

@@ -48,6 +48,11 @@ int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(p
 int buf_vprintf(struct buf *buf, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
+/* Makes room for length more bytes behind the last one, for whoever fills them in itself (read(2))
+ * and then says by buf_grown how many it did. 0 or -1 as buf_put. */
+int buf_room(struct buf *buf, size_t length);
+void buf_grown(struct buf *buf, size_t length);
+
 /* Forgets the first length bytes (at most all of them). */
 void buf_consume(struct buf *buf, size_t length);
 

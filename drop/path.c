@@ -9,8 +9,6 @@
 #include <strings.h>
 #include <utf8proc.h>
 
-#define NAME_LIMIT 255 /* bytes of one name, as ext4 and most others have it */
-
 static const char *const rules[] = {
     [DROP_PATH_GOOD] = "The name is good.",
     [DROP_PATH_EMPTY] = "A file needs a name.",
@@ -68,7 +66,7 @@ static enum drop_path_verdict check_name(const char *name, size_t length)
 {
     size_t last = last_character(name, length);
 
-    if (length > NAME_LIMIT)
+    if (length > DROP_NAME_MAX)
         return DROP_PATH_TOO_LONG;
     if (name[0] == '.')
         return DROP_PATH_DOTS;
@@ -166,7 +164,7 @@ void drop_path_numbered(const char *path, unsigned number, char *out)
 
     snprintf(mark, sizeof mark, " (%u)", number);
     tail = strlen(mark) + strlen(extension);
-    while (stem > 1 && (stem + tail > NAME_LIMIT || folder + stem + tail >= DROP_PATH_MAX))
+    while (stem > 1 && (stem + tail > DROP_NAME_MAX || folder + stem + tail >= DROP_PATH_MAX))
         stem = last_character(name, stem);
     snprintf(out, DROP_PATH_MAX, "%.*s%s%s", (int)(folder + stem), path, mark, extension);
 }

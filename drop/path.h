@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #define DROP_PATH_MAX  1024 /* bytes of a whole path, with its NUL */
+#define DROP_NAME_MAX  255  /* bytes of one name, as ext4 and most others have it */
 #define DROP_DEPTH_MAX 16
 
 enum drop_path_verdict {
