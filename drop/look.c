@@ -84,7 +84,10 @@ static int get_folder(struct drop *drop, const char *path, const struct drop_act
     int found;
 
     if (!*path) {
-        *file = (struct drop_file){.folder = true};
+        struct stat root = {.st_mtim.tv_sec = 0};
+
+        fstat(drop->root_fd, &root);
+        *file = (struct drop_file){.folder = true, .modified_at = drop_ms(root.st_mtim)};
         return 1;
     }
     rows_open(&rows, drop->store, FOLDER_COLUMNS "WHERE d.path = ?", "s", path);
