@@ -292,8 +292,12 @@ class Box:
         """Waits until the service is in that state, and not the process not_pid any more."""
 
         def there():
-            row = self.service(name)
-            return row if row["state"] == state and row["pid"] != not_pid else None
+            try:
+                row = self.service(name)
+            except FileNotFoundError:  # nothing published yet
+                return None
+            new = not_pid is None or row["pid"] != not_pid
+            return row if row["state"] == state and new else None
 
         return wait_for(there, f"{name} to be {state}", timeout)
 

@@ -109,9 +109,9 @@ def test_a_killed_service_comes_back_and_costs_no_other(box, name):
 def test_pauses_grow_and_it_never_gives_up(box):
     """At once, then after 1 s and 2 s."""
     began = time.monotonic()
-    for expected in [1, 2, 3, 4]:
+    for expected in [1, 2, 3]:
         assert box.restart_service("mirror")["restarts"] == expected
-    assert time.monotonic() - began > 6.5
+    assert time.monotonic() - began > 2.9
     assert box.riad("status", check=0)
 
 
@@ -274,7 +274,7 @@ def test_a_damaged_host_key_costs_the_chat_only(make_box):
     (box.state / "keys" / "host_ed25519").write_text("nonsense")
     box.start(wait=False)
     line = box.wait_log("^ready", 20)
-    assert "web" in line and "chat is down" in line
+    assert line.startswith("ready: web mirror dhcp; not ready: chat is down: the SSH host key")
     assert "not an unencrypted Ed25519 key" in box.log()
     assert box.riad("status").returncode == 1
 
@@ -304,12 +304,14 @@ def test_all_ports_taken_cost_the_service_not_the_box(make_box):
         holder.listen()
         checked = box.riad("check", check=1)
         assert f"web cannot listen: 127.0.0.1:{box.web_port} is taken" in checked.stdout
-        line = box.start()
-        assert line.startswith("ready: chat mirror dhcp; not ready: web is down")
-        assert "is taken" in line
+        box.start(wait=False)
+        box.wait_log(f"web: 127.0.0.1:{box.web_port} is taken .*; free it or choose another")
+        for name in ["chat", "mirror", "dhcp"]:
+            box.wait_service(name)
         assert box.riad("status").returncode == 1
         assert "is taken" in box.status()["services"]["web"]["text"]
     box.wait_service("web", timeout=20)
+    assert box.wait_log("^ready").startswith("ready: chat web mirror dhcp")
     assert box.riad("status").returncode == 0
     assert box.status()["web_port"] == box.web_port
 
