@@ -348,6 +348,7 @@ def test_reload_turns_services_off_and_on(box):
     box.config(mirror={"enabled": "no"})
     box.reload()
     box.wait_service("mirror", "off")
+    box.wait_service("web", "up")
     assert box.riad("status").returncode == 0
     box.config(mirror={"enabled": "yes"})
     box.reload()
