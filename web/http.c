@@ -502,6 +502,10 @@ void http_stop(struct http *http, int drain_ms)
     for (int64_t until = when_monotonic_ms() + drain_ms;
          http->busy > 0 && when_monotonic_ms() < until;)
         usleep(10000);
+    /* mg_stop notices after up to 2 s, and who comes now is refused: with nobody served, the
+     * threads and what they look at may end with the process. */
+    if (http->busy == 0)
+        return;
     mg_stop(http->context);
     mg_exit_library();
     for (int i = 0; i < http->options.threads; i++)

@@ -235,7 +235,7 @@ class Box:
         """SIGHUP; returns the first line of the log after it that tells what came of it."""
         start = len(self.stderr.lines)
         self.process.send_signal(signal.SIGHUP)
-        return self.wait_log(r"configuration", start=start)
+        return self.wait_log(r"riad \w+: .*(read the configuration again|stays in force)", start=start)
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
