@@ -290,12 +290,12 @@ void service_say(struct service *service, bool up, const char *format, ...)
     va_end(arguments);
     if (strcmp(packet, service->said) == 0)
         return;
-    memcpy(service->said, packet, sizeof(packet));
-    tell(service, packet, strlen(packet));
     if (!up)
         log_warn("%s", packet + 1);
-    else if (packet[1] != '\0')
+    else if (service->said[0] == 'D')
         log_info("%s", packet + 1);
+    memcpy(service->said, packet, sizeof(packet));
+    tell(service, packet, strlen(packet));
 }
 
 size_t service_fds_named(const struct service *service, const char *name, int *fds, size_t max)

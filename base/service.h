@@ -89,7 +89,8 @@ void service_beat(struct service *service);
 void service_tick_beats(struct service *service, bool yes);
 
 /* Tells keeper and `riad status` in one line how it goes: up = false when this service cannot do
- * its work for now (text says why and what to do). Same again is not sent. The log has it, too. */
+ * its work for now (text says why and what to do). Same again is not sent. The log has it when up
+ * turns to down or back. */
 void service_say(struct service *service, bool up, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -123,7 +123,7 @@ void tell(struct lan *lan)
 
     if (lan->phase != lan->told && lan_is_settled(lan)) {
         lan->told = lan->phase;
-        if (up)
+        if (up && lan->service->said[0] != 'D') /* else service_say logs it */
             log_info("%s", sentence);
         store_set_fact(lan->store, "lan.setup", sentence);
     }

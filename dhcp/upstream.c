@@ -2,6 +2,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/when.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -15,7 +16,7 @@
 #define RESOLV_CONF     "/etc/resolv.conf"
 #define RESOLV_CONF_MAX 65536
 #define FILE_MAX        4096
-#define CALM_MS         30000
+#define CALM_MS         15000
 #define EAGER_MS        5000
 #define PATIENCE_MS     2500
 #define SILENCE_MAX     2
@@ -138,17 +139,27 @@ static void ask(struct upstream_server *server, int64_t now_ms)
         log_debug("resolver %s: %s", server->resolver.host, strerror(errno));
 }
 
+/* Nobody answered, or somebody said that nobody will. */
+static void note_silence(struct upstream_server *server, int64_t now_ms)
+{
+    server->waiting = false;
+    server->silent++;
+    server->next_ms = now_ms + (server->silent < SILENCE_MAX ? 0 : EAGER_MS);
+}
+
 static void receive(struct upstream_server *server)
 {
     uint8_t answer[1500];
     ssize_t got;
 
-    while ((got = recv(server->fd, answer, sizeof(answer), 0)) >= 0 || errno == ECONNREFUSED) {
+    while ((got = recv(server->fd, answer, sizeof(answer), 0)) >= 0) {
         if (got < 12 || memcmp(answer, &server->id, sizeof(server->id)) != 0 || !server->waiting)
             continue;
         server->waiting = false;
         server->silent = 0;
     }
+    if (errno != EAGAIN && server->waiting) /* e.g. ECONNREFUSED: nobody listens there */
+        note_silence(server, when_monotonic_ms());
 }
 
 void upstream_receive(struct upstream *upstream)
@@ -167,9 +178,7 @@ static void step(struct upstream_server *server, int64_t now_ms)
     if (server->fd == -1)
         return;
     if (server->waiting && now_ms >= server->end_ms) {
-        server->waiting = false;
-        server->silent++;
-        server->next_ms = now_ms + (server->silent < SILENCE_MAX ? 0 : EAGER_MS);
+        note_silence(server, now_ms);
         /* A route that has changed is taken up by a new socket only. */
         fs_close(server->fd);
         server->fd = open_towards(&server->resolver);
