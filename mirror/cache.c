@@ -116,13 +116,19 @@ int cache_get(const struct cache *cache, const struct checksum *sum, struct stat
     return fd;
 }
 
-bool cache_has(const struct cache *cache, const struct checksum *sum, int64_t *bytes)
+bool cache_stat(const struct cache *cache, const struct checksum *sum, struct stat *info)
 {
     char path[CHECKSUM_TEXT];
-    struct stat info;
 
     checksum_path(sum, path);
-    if (fstatat(cache->fd, path, &info, AT_SYMLINK_NOFOLLOW) < 0)
+    return fstatat(cache->fd, path, info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool cache_has(const struct cache *cache, const struct checksum *sum, int64_t *bytes)
+{
+    struct stat info;
+
+    if (!cache_stat(cache, sum, &info))
         return false;
     if (bytes)
         *bytes = info.st_size;
@@ -290,6 +296,7 @@ static int walk_archive(void *context, int folder, const char *name, const struc
 {
     const struct walk *walk = context;
     struct cache_file file = {.bytes = info->st_size,
+                              .inode = info->st_ino,
                               .used_ms = (int64_t)info->st_atim.tv_sec * 1000 +
                                          info->st_atim.tv_nsec / 1000000};
 

@@ -38,6 +38,8 @@ char *cache_part_path(const struct cache *cache, const char *name);
 int cache_get(const struct cache *cache, const struct checksum *sum, struct stat *info);
 /* Whether it is there; *bytes if not NULL. */
 bool cache_has(const struct cache *cache, const struct checksum *sum, int64_t *bytes);
+/* The same with all that fstat(2) tells. */
+bool cache_stat(const struct cache *cache, const struct checksum *sum, struct stat *info);
 
 /* Notes that an open archive is used now; rarely more often than every ten minutes. */
 void cache_touch(int fd, const struct stat *info);
@@ -58,6 +60,7 @@ int cache_keep(const struct cache *cache, const struct checksum *sha256, bool ke
 struct cache_file {
     struct checksum sha256;
     int64_t bytes, used_ms;
+    ino_t inode; /* what its other names share */
     bool kept;
 };
 

@@ -78,7 +78,7 @@ static void land(struct flight *flight)
     all->grown += size;
     all->grown_ms = when_monotonic_ms();
     tell(flight, "landed", size, "");
-    store_count(all->with.store, FLIGHTS_COUNT_ARCHIVES, 1);
+    store_count(all->with.store, MIRROR_COUNT_ARCHIVES, 1);
     end_flight(flight);
 }
 

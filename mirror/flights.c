@@ -282,7 +282,7 @@ static void tick_rows(struct flights *flights, int64_t now)
         return;
     result = put_progress(flights, now);
     if (result == 0 && bytes > flights->counted)
-        result = store_count(store, FLIGHTS_COUNT_BYTES, bytes - flights->counted);
+        result = store_count(store, MIRROR_COUNT_LINK, bytes - flights->counted);
     if (result == 0)
         result = store_run(store, "DELETE FROM flight WHERE ended_at < ?", "i",
                            when_wall_ms() - FORGET_MS);

@@ -26,9 +26,6 @@
 
 /* The fact that tells whether the link is up: `up`, or `down: WHY`. */
 #define FLIGHTS_FACT_LINK MIRROR_FACT_LINK
-/* Counters. */
-#define FLIGHTS_COUNT_BYTES    MIRROR_COUNT_LINK /* received across the link */
-#define FLIGHTS_COUNT_ARCHIVES "mirror.fetched"  /* archives that landed */
 /* Facts: bytes and archives in the cache. */
 #define FLIGHTS_FACT_HELD  "mirror.cache_bytes"
 #define FLIGHTS_FACT_COUNT "mirror.cache_archives"

@@ -415,7 +415,7 @@ static int64_t fact_number(struct store *store, const char *name)
 void mirror_report(struct mirror *mirror, struct store *store, struct buf *out)
 {
     char *link = store_fact(store, FLIGHTS_FACT_LINK, NULL);
-    int64_t link_bytes = store_counter(store, FLIGHTS_COUNT_BYTES);
+    int64_t link_bytes = store_counter(store, MIRROR_COUNT_LINK);
     int64_t served = store_counter(store, MIRROR_COUNT_SERVED) + atomic_load(&mirror->served);
 
     json_string(out, "link", link ? link : "unknown");
@@ -425,7 +425,7 @@ void mirror_report(struct mirror *mirror, struct store *store, struct buf *out)
     json_int(out, "hits", store_counter(store, MIRROR_COUNT_HITS) + atomic_load(&mirror->hits));
     json_int(out, "misses",
              store_counter(store, MIRROR_COUNT_MISSES) + atomic_load(&mirror->misses));
-    json_int(out, "fetched", store_counter(store, FLIGHTS_COUNT_ARCHIVES));
+    json_int(out, "fetched", store_counter(store, MIRROR_COUNT_ARCHIVES));
     json_int(out, "cache_bytes", fact_number(store, FLIGHTS_FACT_HELD));
     json_int(out, "cache_archives", fact_number(store, FLIGHTS_FACT_COUNT));
     report_repositories(mirror, store, out);

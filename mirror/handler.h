@@ -25,12 +25,14 @@
 
 struct mirror;
 
-/* Counters in the store, beside those of mirror/flights.h. */
-#define MIRROR_COUNT_LINK   "mirror.link_bytes"   /* received across the link (flights.h) */
-#define MIRROR_COUNT_SERVED "mirror.served_bytes" /* to clients */
-#define MIRROR_COUNT_HITS   "mirror.hits"         /* answers from the cache */
-#define MIRROR_COUNT_MISSES "mirror.misses"       /* answers that crossed the link */
-#define MIRROR_FACT_LINK    "mirror.link"         /* the fact `up` or `down: WHY` (flights.h) */
+/* Counters in the store: bytes and archives that crossed the link, bytes to clients, answers from
+ * the cache and answers that had to be waited for. And the fact `up` or `down: WHY`. */
+#define MIRROR_COUNT_LINK     "mirror.link_bytes"
+#define MIRROR_COUNT_ARCHIVES "mirror.fetched"
+#define MIRROR_COUNT_SERVED   "mirror.served_bytes"
+#define MIRROR_COUNT_HITS     "mirror.hits"
+#define MIRROR_COUNT_MISSES   "mirror.misses"
+#define MIRROR_FACT_LINK      "mirror.link"
 
 /* Makes the mirror's folders where they are missing; before sandbox_files, since riad-web may only
  * read there afterwards. 0, or -1, logged. */

@@ -6,6 +6,7 @@
 #include "identity/lease.h"
 #include "identity/person.h"
 #include "identity/presence.h"
+#include "mirror/handler.h"
 
 static void count_lease(void *context, const struct lease *lease)
 {
@@ -34,7 +35,7 @@ int figures_read(struct figures *figures, const struct config *config, struct st
         log_errno("cannot ask how full the disk is: %s", config->box.state);
         return -1;
     }
-    figures->link_bytes = store_counter(store, "mirror.fetched_bytes");
-    figures->served_bytes = store_counter(store, "mirror.served_bytes");
+    figures->link_bytes = store_counter(store, MIRROR_COUNT_LINK);
+    figures->served_bytes = store_counter(store, MIRROR_COUNT_SERVED);
     return read_counts(figures, store);
 }

@@ -1,4 +1,5 @@
 #include "web/home.h"
+#include "mirror/handler.h"
 
 #include "base/fs.h"
 #include "base/when.h"
