@@ -5,6 +5,8 @@ const struct command *const commands[] = {
     &command_check,
     &command_status,
     &command_people,
+    &command_prefetch,
+    &command_mirror,
     &command_backup,
     &command_export,
     &command_reset,
