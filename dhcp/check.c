@@ -99,7 +99,8 @@ static void check_network(const struct config *config, const struct link *link)
             problem("cannot ask on %s: %s", link->name, strerror(errno));
         return;
     }
-    probe_ask_servers(&probe, now_ms);
+    if (config->dhcp.mode != DHCP_OFF)
+        probe_ask_servers(&probe, now_ms);
     if (!link->has_address)
         probe_ask_address(&probe, now_ms);
     ask(&probe);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define ASK_AGAIN_MS   (5 * 60 * 1000)
-#define TRY_AGAIN_MS   8000
+#define TRY_AGAIN_MAX  8000
 #define CLASH_AGAIN_MS 30000
 #define SOON_MS        1000
 /* So long may an interface that was just switched on take to find its other end. */
@@ -126,7 +126,11 @@ __attribute__((format(printf, 3, 4))) static bool trouble(struct lan *lan, enum 
     va_start(arguments, format);
     vsnprintf(lan->trouble, sizeof(lan->trouble), format, arguments);
     va_end(arguments);
-    lan->next_try_ms = when_monotonic_ms() + TRY_AGAIN_MS;
+    /* After 1, 2, 4, then every 8 s. */
+    lan->pause_ms = lan->phase != phase ? 1000 : lan->pause_ms * 2;
+    if (lan->pause_ms > TRY_AGAIN_MAX)
+        lan->pause_ms = TRY_AGAIN_MAX;
+    lan->next_try_ms = when_monotonic_ms() + lan->pause_ms;
     return stay(lan, phase);
 }
 

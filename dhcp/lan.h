@@ -64,6 +64,7 @@ struct lan {
     bool address_free;         /* asked, and nobody had it */
     bool added;                /* riad added the address, and removes it at the end */
     int64_t next_ask_ms, next_try_ms, cable_ms; /* monotonic */
+    int64_t pause_ms;                           /* between tries */
     char trouble[400];                          /* the sentence of LAN_TROUBLE and LAN_NO_RIGHTS */
     char *folder;                               /* STATE/run/dhcp, absolute */
     char *script;                               /* our own program, absolute */

@@ -17,7 +17,7 @@
 #define RESOLV_CONF_MAX 65536
 #define FILE_MAX        4096
 #define CALM_MS         15000
-#define EAGER_MS        5000
+#define EAGER_MS        3000
 #define PATIENCE_MS     2500
 #define SILENCE_MAX     2
 

@@ -3,7 +3,7 @@
  *
  * With a dead link, a question for a foreign name would wait for seconds at everybody's table.
  * So each upstream resolver is asked something now and then (one small packet every 15 s; every
- * 5 s while it is silent), and who does not answer twice in a row is withdrawn from the file that
+ * 3 s while it is silent), and who does not answer twice in a row is withdrawn from the file that
  * dnsmasq reads, and comes back with the first answer. While none is left, dnsmasq refuses foreign
  * names at once, and answers for the LAN and from its cache. Where there is no route at all, not
  * even that is waited for.

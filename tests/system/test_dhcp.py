@@ -234,7 +234,7 @@ def test_troubles_cost_only_the_service(lan, make_box):
 def test_address_of_somebody_else(lan, make_box):
     other = lan.device("other")
     other.address("10.77.0.1/24")
-    box = lan.box(make_box, start=False)
+    box = lan.box(make_box, start=False, dhcp={"mode": "off"})
     box.start(wait=False)
     text = wait_down(box)
     assert "has the address 10.77.0.1 on eth0" in text
