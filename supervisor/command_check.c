@@ -272,13 +272,14 @@ static void check_upstreams(struct check *check)
     }
 }
 
-/* The LAN is riad-dhcp's: it prints its findings, those that are only worth a note as `note: `. */
+/* The LAN is riad-dhcp's: it prints its findings, each as a `problem: ` or a `note: `. While the
+ * box runs, what it would find there is the box itself. */
 static void check_lan(struct check *check)
 {
     char *program = spawn_find(SERVICE_DHCP), *command, line[1024];
     FILE *findings = NULL;
 
-    if (!program || !*check->config->lan.interface)
+    if (!program || check->running || !*check->config->lan.interface)
         goto out;
     if (check->line->config_path)
         setenv("RIAD_CONF", check->line->config_path, 1);
@@ -291,7 +292,7 @@ static void check_lan(struct check *check)
         if (strncmp(line, "note: ", 6) == 0)
             note("%s", line + 6);
         else if (*line)
-            fault(check, "%s", strncmp(line, "fault: ", 7) == 0 ? line + 7 : line);
+            fault(check, "%s", strncmp(line, "problem: ", 9) == 0 ? line + 9 : line);
     }
     if (findings && pclose(findings) == -1)
         log_errno("cannot ask riad-dhcp about the LAN");

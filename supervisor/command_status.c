@@ -98,6 +98,13 @@ static int exit_status(const struct status *status)
     return EXIT_SUCCESS;
 }
 
+/* What did not have to cross the link a second time. */
+static int64_t saved_bytes(const struct figures *figures)
+{
+    return figures->served_bytes > figures->link_bytes ? figures->served_bytes - figures->link_bytes
+                                                       : 0;
+}
+
 /* ---- as JSON ---- */
 
 static void put_services(struct buf *out, const struct status *status)
@@ -158,8 +165,12 @@ static void put_figures(struct buf *out, const struct status *status)
     json_int(out, "bytes", figures->file_bytes);
     json_close(out, '}');
     json_object(out, "mirror");
+    json_string(out, "link", *figures->link ? figures->link : "unknown");
     json_int(out, "link_bytes", figures->link_bytes);
     json_int(out, "served_bytes", figures->served_bytes);
+    json_int(out, "saved_bytes", saved_bytes(figures));
+    json_int(out, "hits", figures->hits);
+    json_int(out, "misses", figures->misses);
     json_close(out, '}');
     json_int(out, "leases", figures->leases);
     json_object(out, "disk");
@@ -257,7 +268,7 @@ static void show_addresses(const struct status *status)
 static void show_figures(const struct status *status)
 {
     const struct figures *figures = &status->figures;
-    char bytes[WHEN_MAX], free_bytes[WHEN_MAX], link[WHEN_MAX], served[WHEN_MAX];
+    char bytes[WHEN_MAX], free_bytes[WHEN_MAX], link[WHEN_MAX], served[WHEN_MAX], saved[WHEN_MAX];
 
     if (!status->has_figures) {
         puts("(people, files and savings: as root, or in the group of the box)");
@@ -272,7 +283,9 @@ static void show_figures(const struct status *status)
            (long long)figures->messages);
     printf("%-10s%lld, %s; %s free on the disk\n", "files", (long long)figures->files, bytes,
            free_bytes);
-    printf("%-10s%s served to clients, %s taken from the link\n", "mirror", served, link);
+    when_size_text(saved_bytes(figures), saved);
+    printf("%-10s%s served, %s taken from the link: %s saved; the link is %s\n", "mirror", served,
+           link, saved, *figures->link ? figures->link : "not tried yet");
     printf("%-10s%lld\n", "leases", (long long)figures->leases);
 }
 

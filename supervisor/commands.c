@@ -1,5 +1,6 @@
 #include "supervisor/command.h"
 
+/* clang-format off */
 const struct command *const commands[] = {
     &command_run,
     &command_check,
@@ -12,3 +13,4 @@ const struct command *const commands[] = {
     &command_reset,
     NULL,
 };
+/* clang-format on */

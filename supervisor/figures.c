@@ -8,6 +8,9 @@
 #include "identity/presence.h"
 #include "mirror/handler.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 static void count_lease(void *context, const struct lease *lease)
 {
     struct figures *figures = context;
@@ -28,6 +31,18 @@ static int read_counts(struct figures *figures, struct store *store)
     return lease_list(store, count_lease, figures);
 }
 
+static void read_mirror(struct figures *figures, struct store *store)
+{
+    char *link = store_fact(store, MIRROR_FACT_LINK, NULL);
+
+    figures->link_bytes = store_counter(store, MIRROR_COUNT_LINK);
+    figures->served_bytes = store_counter(store, MIRROR_COUNT_SERVED);
+    figures->hits = store_counter(store, MIRROR_COUNT_HITS);
+    figures->misses = store_counter(store, MIRROR_COUNT_MISSES);
+    snprintf(figures->link, sizeof figures->link, "%s", link ? link : "");
+    free(link);
+}
+
 int figures_read(struct figures *figures, const struct config *config, struct store *store)
 {
     *figures = (struct figures){0};
@@ -35,7 +50,6 @@ int figures_read(struct figures *figures, const struct config *config, struct st
         log_errno("cannot ask how full the disk is: %s", config->box.state);
         return -1;
     }
-    figures->link_bytes = store_counter(store, MIRROR_COUNT_LINK);
-    figures->served_bytes = store_counter(store, MIRROR_COUNT_SERVED);
+    read_mirror(figures, store);
     return read_counts(figures, store);
 }

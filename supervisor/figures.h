@@ -13,7 +13,9 @@ struct figures {
     int64_t files, file_bytes;
     int64_t leases;
     int64_t link_bytes, served_bytes; /* of the mirror: across the link, to clients */
-    int64_t disk_free, disk_total;    /* of the file system that holds the state */
+    int64_t hits, misses;          /* its answers from the cache, and those that crossed the link */
+    char link[256];                /* `up` or `down: WHY`; "" not known yet */
+    int64_t disk_free, disk_total; /* of the file system that holds the state */
 };
 
 /* 0, or -1, logged. */
