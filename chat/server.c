@@ -7,6 +7,7 @@
 #include "base/when.h"
 #include "chat/session_guard.h"
 #include "config/start.h"
+#include "drop/drop.h"
 
 #include <errno.h>
 #include <libssh/libssh.h>
@@ -158,6 +159,15 @@ static int confine(struct server *server)
     return result;
 }
 
+/* What the drop's keeper says in the lobby is news for this service, too. */
+static void keep_drop(struct server *server)
+{
+    int bells[SERVICE_OTHERS + 1] = {server->service->doorbell};
+
+    memcpy(bells + 1, server->bells, sizeof(server->bells));
+    server->keeper = drop_keeper_start(server->config, bells, SERVICE_OTHERS + 1);
+}
+
 int server_open(struct server *server, struct service *service, struct config *config)
 {
     struct worker_start start;
@@ -180,6 +190,7 @@ int server_open(struct server *server, struct service *service, struct config *c
     if (server->worker == NULL)
         return -1;
     hall_init(&server->hall, config, server->worker);
+    keep_drop(server);
     if (watch_all(server) != 0)
         return -1;
     return sandbox_calls(SERVICE_CHAT);
@@ -465,6 +476,7 @@ void server_close(struct server *server)
     for (struct session *session = server->sessions; session != NULL; session = session->next)
         session->dead = true;
     reap(server);
+    drop_keeper_stop(server->keeper);
     if (server->worker != NULL) {
         worker_stop(server->worker, hall_news, &server->hall);
         hall_done(&server->hall);

@@ -29,6 +29,7 @@ struct server {
     struct worker *worker;
     struct hall hall;
     struct carriers *carriers;
+    struct drop_keeper *keeper; /* in turn with riad-web's */
     _Atomic int64_t keep_s;
     struct {
         char address[64];

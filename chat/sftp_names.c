@@ -244,8 +244,9 @@ static void put_parts(struct listing *listing)
 
 static void put_dots(struct listing *listing)
 {
-    const struct drop_file folder = {.folder = true, .path = "."};
-    const struct drop_file above = {.folder = true, .path = ".."};
+    int64_t now = when_wall_ms();
+    const struct drop_file folder = {.folder = true, .path = ".", .modified_at = now};
+    const struct drop_file above = {.folder = true, .path = "..", .modified_at = now};
 
     put_entry(listing, ".", &folder);
     put_entry(listing, "..", &above);
