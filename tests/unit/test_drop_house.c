@@ -1,0 +1,583 @@
+#include "drop/drop_private.h"
+#include "tests/unit/dropping.h"
+
+#include <poll.h>
+#include <sys/wait.h>
+#include <utime.h>
+
+/* ---- removing ---- */
+
+static void owners_and_hosts_remove(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_file file;
+
+    put(at, "a", "1");
+    assert_int_equal(drop_remove(at->drop, "a", &at->bob), DROP_NOT_YOURS);
+    assert_int_equal(drop_remove(at->drop, "a", &at->guest), DROP_NOT_YOURS);
+    assert_int_equal(drop_remove(at->drop, "a", &at->ada), DROP_OK);
+    assert_int_equal(drop_remove(at->drop, "a", &at->ada), DROP_NOT_FOUND);
+    put(at, "a", "1");
+    assert_int_equal(drop_remove(at->drop, "a", &at->host), DROP_OK);
+    put_as(at, "g", "1", &at->guest, true, true, &file, NULL);
+    assert_int_equal(drop_remove(at->drop, "g", &at->other_guest), DROP_NOT_YOURS);
+    assert_int_equal(drop_remove(at->drop, "g", &at->ada), DROP_NOT_YOURS);
+    assert_int_equal(drop_remove(at->drop, "g", &at->guest), DROP_OK);
+    assert_int_equal(drop_remove(at->drop, "../x", &at->host), DROP_BAD_PATH);
+    assert_int_equal(drop_remove(at->drop, "shelf/x", &at->host), DROP_NOT_ALLOWED);
+}
+
+static void removing_cancels_an_own_part(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_arrival *arrival;
+
+    begin(at, "a", &at->ada, 6, true, true, &arrival);
+    drop_write(arrival, "abc", 3);
+    drop_pause(arrival);
+    assert_int_equal(drop_remove(at->drop, "a", &at->bob), DROP_NOT_FOUND);
+    assert_int_equal(drop_remove(at->drop, "a", &at->ada), DROP_OK);
+    assert_int_equal(parts(at), 0);
+    assert_int_equal(number(at, "SELECT count(*) FROM arrival"), 0);
+}
+
+static void what_guests_dropped_can_be_adopted(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_file file;
+
+    put_as(at, "g", "1", &at->guest, true, true, &file, NULL);
+    assert_int_equal(drop_adopt(at->drop, at->guest.guest, at->ada.person_id), 0);
+    assert_int_equal(drop_look_as(at->drop, "g", &at->ada, &file), DROP_OK);
+    assert_true(file.yours);
+    assert_string_equal(file.owner, "ada");
+    assert_int_equal(drop_remove(at->drop, "g", &at->guest), DROP_NOT_YOURS);
+}
+
+/* ---- folders and renaming ---- */
+
+static void folders_made_by_themselves_stay(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_file file;
+
+    assert_int_equal(drop_make_folder(at->drop, "made", &at->ada), DROP_OK);
+    assert_int_equal(drop_make_folder(at->drop, "made", &at->bob), DROP_TAKEN);
+    assert_int_equal(drop_make_folder(at->drop, "no/such", &at->ada), DROP_NOT_FOUND);
+    put(at, "made/x", "1");
+    put(at, "way/to/x", "1");
+    assert_int_equal(drop_look(at->drop, "way/to", &file), DROP_OK);
+    assert_true(file.folder);
+    assert_int_equal(drop_remove(at->drop, "made/x", &at->ada), DROP_OK);
+    assert_int_equal(drop_remove(at->drop, "way/to/x", &at->ada), DROP_OK);
+    assert_int_equal(drop_look(at->drop, "made", &file), DROP_OK);
+    assert_int_equal(drop_look(at->drop, "way", &file), DROP_NOT_FOUND);
+    assert_int_equal(access(below(at, "drop/way"), F_OK), -1);
+    put(at, "made/x", "1");
+    assert_int_equal(drop_remove_folder(at->drop, "made", &at->ada), DROP_NOT_EMPTY);
+    drop_remove(at->drop, "made/x", &at->ada);
+    assert_int_equal(drop_remove_folder(at->drop, "made", &at->bob), DROP_NOT_YOURS);
+    assert_int_equal(drop_remove_folder(at->drop, "made", &at->ada), DROP_OK);
+    assert_int_equal(drop_remove_folder(at->drop, "made", &at->ada), DROP_NOT_FOUND);
+}
+
+static void files_are_renamed(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_file file;
+
+    put(at, "a", "one");
+    put(at, "b", "two");
+    assert_int_equal(put_as(at, "c", "bob's", &at->bob, true, true, &file, NULL), DROP_OK);
+    assert_int_equal(drop_rename(at->drop, "a", "x", &at->bob, false), DROP_NOT_YOURS);
+    assert_int_equal(drop_rename(at->drop, "a", "b", &at->ada, false), DROP_TAKEN);
+    assert_int_equal(drop_rename(at->drop, "a", "c", &at->ada, true), DROP_NOT_YOURS);
+    assert_int_equal(drop_rename(at->drop, "a", "no/such", &at->ada, true), DROP_NOT_FOUND);
+    assert_int_equal(drop_rename(at->drop, "z", "y", &at->ada, true), DROP_NOT_FOUND);
+    assert_int_equal(drop_rename(at->drop, "a", "shelf/a", &at->host, true), DROP_NOT_ALLOWED);
+    assert_int_equal(drop_rename(at->drop, "a", "b", &at->ada, true), DROP_OK);
+    assert_string_equal(content(at, "b"), "one");
+    assert_null(content(at, "a"));
+    drop_look(at->drop, "b", &file);
+    assert_true(has_digest_of(&file, "one"));
+    assert_int_equal(number(at, "SELECT count(*) FROM file"), 2);
+}
+
+static void folders_are_renamed_with_what_is_in_them(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_file file;
+
+    put(at, "a/b/one", "1");
+    put(at, "a/two", "2");
+    assert_int_equal(drop_rename(at->drop, "a", "a/b/c", &at->ada, false), DROP_BAD_PATH);
+    assert_int_equal(drop_rename(at->drop, "a", "Ä", &at->ada, false), DROP_OK);
+    assert_string_equal(content(at, "Ä/b/one"), "1");
+    assert_string_equal(content(at, "Ä/two"), "2");
+    assert_int_equal(drop_look(at->drop, "a", &file), DROP_NOT_FOUND);
+    assert_int_equal(drop_look(at->drop, "Ä/b", &file), DROP_OK);
+    assert_int_equal(put_as(at, "Ä/bobs", "3", &at->bob, true, true, &file, NULL), DROP_OK);
+    assert_int_equal(drop_rename(at->drop, "Ä", "b", &at->ada, false), DROP_NOT_YOURS);
+    assert_int_equal(drop_rename(at->drop, "Ä", "b", &at->host, false), DROP_OK);
+    assert_int_equal(drop_tidy(at->drop), 0);
+    assert_int_equal(number(at, "SELECT count(*) FROM file WHERE person_id IS NOT NULL AND sha256 "
+                                "IS NOT NULL"),
+                     3);
+}
+
+static void times_are_set(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_file file;
+    int fd;
+
+    put(at, "a", "1");
+    assert_int_equal(drop_set_modified(at->drop, "a", 1000, &at->bob), DROP_NOT_YOURS);
+    assert_int_equal(drop_set_modified(at->drop, "a", 1234567000, &at->ada), DROP_OK);
+    assert_int_equal(drop_read(at->drop, "a", &file, &fd), DROP_OK);
+    assert_int_equal(file.modified_at, 1234567000);
+    assert_true(file.has_sha256);
+    close(fd);
+}
+
+/* ---- lists ---- */
+
+static void join(void *context, const struct drop_file *file)
+{
+    strcat(strcat(strcat(context, file->path), file->folder ? "/" : ""), " ");
+}
+
+static void lists_are_right(void **state)
+{
+    struct dropping *at = *state;
+    static const struct {
+        struct drop_query query;
+        const char *wanted;
+    } cases[] = {
+        {{.folder = ""},                               "a/ z/ b.txt m.txt "                       },
+        {{.folder = "", .limit = 3},                   "a/ z/ b.txt "                             },
+        {{.folder = "", .limit = 1, .after = "a"},     "z/ "                                      },
+        {{.folder = "", .limit = 2, .after = "z"},     "b.txt m.txt "                             },
+        {{.folder = "", .after = "b.txt"},             "m.txt "                                   },
+        {{.folder = "a"},                              "a/b/ a/x.txt "                            },
+        {{.folder = NULL},                             "a/b/Hélène.jpg a/x.txt b.txt m.txt z/q "},
+        {{.newest = true},                             "m.txt b.txt z/q a/x.txt a/b/Hélène.jpg "},
+        {{.newest = true, .after = "z/q", .limit = 1}, "a/x.txt "                                 },
+        {{.words = "helene JPG"},                      "a/b/Hélène.jpg "                        },
+        {{.words = "txt x"},                           "a/x.txt b.txt m.txt "                     },
+        {{.words = "nothing"},                         ""                                         },
+    };
+    char all[1024];
+
+    put(at, "a/b/He\xCC\x81le\xCC\x80ne.jpg", "1");
+    put(at, "a/x.txt", "2");
+    put(at, "z/q", "3");
+    put(at, "b.txt", "4");
+    put(at, "m.txt", "5");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        *all = '\0';
+        assert_int_equal(drop_list(at->drop, &cases[i].query, join, all), 0);
+        assert_string_equal(all, cases[i].wanted);
+    }
+}
+
+static void lists_know_people_and_days(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_query query = {.person_id = at->bob.person_id};
+    struct drop_file file;
+    int64_t files, bytes;
+    char all[1024] = "";
+
+    put(at, "a", "ada's");
+    put_as(at, "b", "bob's!", &at->bob, true, true, &file, NULL);
+    drop_list(at->drop, &query, join, all);
+    assert_string_equal(all, "b ");
+    query = (struct drop_query){.until_ms = file.created_at - 60000};
+    *all = '\0';
+    drop_list(at->drop, &query, join, all);
+    assert_string_equal(all, "");
+    query = (struct drop_query){.from_ms = file.created_at - 60000};
+    drop_list(at->drop, &query, join, all);
+    assert_string_equal(all, "a b ");
+    assert_int_equal(drop_totals(at->drop, &files, &bytes), 0);
+    assert_int_equal(files, 2);
+    assert_int_equal(bytes, 11);
+    drop_downloaded(at->drop, file.id);
+    drop_downloaded(at->drop, file.id);
+    drop_downloads_write(at->drop);
+    drop_look(at->drop, "b", &file);
+    assert_int_equal(file.downloads, 2);
+}
+
+/* ---- what is done by hand ---- */
+
+static void read_all_missing(struct dropping *at)
+{
+    int64_t after = 0;
+    while (drop_read_missing(at->drop, -1, &after) == 1)
+        ;
+}
+
+static void hands_are_followed(void **state)
+{
+    struct dropping *at = *state;
+    struct utimbuf old = {1000000, 1000000};
+    struct drop_file file;
+
+    put(at, "ada", "ada's");
+    assert_int_equal(fs_make_folders(below(at, "drop/shelf/opam"), 0755), 0);
+    put_by_hand(at, "drop/shelf/opam/manual.txt", "read me");
+    put_by_hand(at, "drop/.hidden", "no");
+    put_by_hand(at, "drop/Zu\xCC\x88rich", "from a Mac");
+    assert_int_equal(symlink("/etc/passwd", below(at, "drop/link")), 0);
+    assert_int_equal(mkfifo(below(at, "drop/fifo"), 0644), 0);
+    assert_int_equal(drop_tidy(at->drop), 0);
+    assert_int_equal(number(at, "SELECT count(*) FROM file"), 3);
+    read_all_missing(at);
+    assert_int_equal(drop_look(at->drop, "shelf/opam/manual.txt", &file), DROP_OK);
+    assert_true(has_digest_of(&file, "read me"));
+    assert_string_equal(content(at, "Zürich"), "from a Mac");
+    assert_null(content(at, "link"));
+    assert_null(content(at, "fifo"));
+    assert_int_equal(number(at, "SELECT count(*) FROM file WHERE announced = 0"), 1);
+
+    /* Moved: the owner stays. Changed: the digest goes. Removed: the row goes. */
+    char from[512];
+    strcpy(from, below(at, "drop/ada"));
+    assert_int_equal(rename(from, below(at, "drop/shelf/moved")), 0);
+    put_by_hand(at, "drop/shelf/opam/manual.txt", "read this");
+    utime(below(at, "drop/shelf/opam/manual.txt"), &old);
+    unlink(below(at, "drop/Zürich"));
+    assert_int_equal(drop_tidy(at->drop), 0);
+    assert_int_equal(number(at, "SELECT count(*) FROM file"), 2);
+    assert_int_equal(drop_look(at->drop, "shelf/moved", &file), DROP_OK);
+    assert_string_equal(file.owner, "ada");
+    assert_int_equal(drop_look(at->drop, "shelf/opam/manual.txt", &file), DROP_OK);
+    assert_false(file.has_sha256);
+    read_all_missing(at);
+    drop_look(at->drop, "shelf/opam/manual.txt", &file);
+    assert_true(has_digest_of(&file, "read this"));
+}
+
+static void readers_see_what_is_there_now(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_file file;
+    int fd;
+
+    put_by_hand(at, "drop/new", "by hand");
+    assert_string_equal(content(at, "new"), "by hand");
+    assert_int_equal(drop_look(at->drop, "new", &file), DROP_OK);
+    put(at, "a", "one");
+    put_by_hand(at, "drop/a", "three");
+    assert_int_equal(drop_read(at->drop, "a", &file, &fd), DROP_OK);
+    assert_int_equal(file.size, 5);
+    assert_false(file.has_sha256);
+    close(fd);
+    unlink(below(at, "drop/a"));
+    assert_int_equal(drop_read(at->drop, "a", &file, &fd), DROP_NOT_FOUND);
+    assert_int_equal(drop_read(at->drop, "", &file, &fd), DROP_BAD_PATH);
+}
+
+static void no_link_leads_out(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_arrival *arrival;
+    struct drop_file file;
+    bool same;
+
+    put_by_hand(at, "store/secret", "secret");
+    assert_int_equal(symlink("../store", below(at, "drop/out")), 0);
+    assert_null(content(at, "out/secret"));
+    assert_int_equal(begin(at, "out/x", &at->ada, 1, true, true, &arrival), DROP_OK);
+    drop_write(arrival, "x", 1);
+    assert_int_not_equal(drop_publish(arrival, &file, &same, NULL), DROP_OK);
+    assert_int_equal(access(below(at, "store/x"), F_OK), -1);
+    assert_int_not_equal(drop_remove(at->drop, "out/secret", &at->host), DROP_OK);
+    assert_int_equal(access(below(at, "store/secret"), F_OK), 0);
+    assert_int_equal(parts(at), 0);
+}
+
+static void old_ones_expire(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_arrival *arrival;
+    struct drop_file file;
+
+    put(at, "old", "1");
+    put(at, "new", "2");
+    assert_int_equal(fs_make_folders(below(at, "drop/shelf"), 0755), 0);
+    put_by_hand(at, "drop/shelf/kept", "3");
+    begin(at, "part", &at->ada, 6, true, true, &arrival);
+    drop_write(arrival, "abc", 3);
+    drop_pause(arrival);
+    drop_tidy(at->drop);
+    number(at, "SELECT 1");
+    store_run(at->store, "UPDATE file SET created_at = 0 WHERE path IN ('old', 'shelf/kept')", "");
+    store_run(at->store, "UPDATE arrival SET expires_at = 1", "");
+    at->config.web.expire = 3600;
+    assert_int_equal(drop_expire(at->drop), 0);
+    assert_int_equal(drop_look(at->drop, "old", &file), DROP_NOT_FOUND);
+    assert_int_equal(drop_look(at->drop, "new", &file), DROP_OK);
+    assert_int_equal(drop_look(at->drop, "shelf/kept", &file), DROP_OK);
+    assert_int_equal(parts(at), 0);
+}
+
+/* ---- announcements ---- */
+
+static int64_t told(struct dropping *at)
+{
+    return number(at, "SELECT count(*) FROM message WHERE kind = 'file'");
+}
+
+static void announce_all(struct dropping *at)
+{
+    int next;
+    while ((next = drop_announce(at->drop)) >= 0)
+        poll(NULL, 0, next);
+}
+
+static void a_batch_is_one_line(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_file file;
+    char *text = NULL;
+
+    for (int i = 0; i < 5; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "%d.jpg", i);
+        put(at, path, path);
+    }
+    put_as(at, "b.txt", "12", &at->bob, false, false, &file, NULL);
+    put_as(at, "g.txt", "1", &at->guest, false, false, &file, NULL);
+    assert_true(drop_announce(at->drop) > 0);
+    assert_int_equal(told(at), 0);
+    announce_all(at);
+    assert_int_equal(told(at), 3);
+    store_text(at->store, &text, "SELECT text FROM message WHERE person_id = ?", "i",
+               at->ada.person_id);
+    assert_string_equal(text, "ada dropped 5 files: 0.jpg, 1.jpg, 2.jpg and 2 more (25 bytes)");
+    free(text);
+    store_text(at->store, &text, "SELECT text FROM message WHERE person_id IS NULL", "");
+    assert_string_equal(text, "A guest dropped g.txt (1 byte)");
+    free(text);
+    announce_all(at);
+    assert_int_equal(told(at), 3);
+}
+
+static void a_large_one_is_told_at_its_beginning(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_arrival *arrival;
+
+    assert_int_equal(begin(at, "big.iso", &at->ada, 300 << 20, true, true, &arrival), DROP_OK);
+    drop_announce(at->drop);
+    assert_int_equal(told(at), 1);
+    drop_announce(at->drop);
+    assert_int_equal(told(at), 1);
+    drop_abandon(arrival);
+}
+
+/* ---- crashes between every two steps ---- */
+
+static const char *crash_at;
+
+static void crash(const char *name)
+{
+    if (strcmp(name, crash_at) == 0)
+        _exit(42);
+}
+
+/* What each door does, in a process that dies at a step. Whether it did. */
+static bool dies(struct dropping *at, const char *step, void (*act)(struct dropping *))
+{
+    int status;
+    pid_t child;
+
+    dropping_close(at); /* a connection must not cross fork(2) */
+    child = fork();
+    if (child == 0) {
+        dropping_open(at);
+        crash_at = step;
+        drop_steps_to(crash);
+        act(at);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    dropping_open(at);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 42;
+}
+
+static void act_new(struct dropping *at)
+{
+    struct drop_file file;
+    put_as(at, "folder/f", "new bytes", &at->ada, true, true, &file, NULL);
+}
+
+static void act_remove(struct dropping *at)
+{
+    drop_remove(at->drop, "folder/f", &at->ada);
+}
+
+static void act_rename(struct dropping *at)
+{
+    drop_rename(at->drop, "folder/f", "folder/g", &at->ada, false);
+}
+
+/* Whole or not there; with its owner and digest; nothing left over. */
+static void check_after(struct dropping *at, const char *path, const char *old, const char *new)
+{
+    struct drop_file file;
+    const char *text;
+
+    assert_int_equal(drop_tidy(at->drop), 0);
+    read_all_missing(at);
+    assert_int_equal(number(at, "SELECT count(*) FROM arrival"), 0);
+    assert_int_equal(parts(at), 0);
+    text = content(at, path);
+    if (!text) {
+        assert_null(old);
+        return;
+    }
+    assert_true(strcmp(text, new) == 0 || (old && strcmp(text, old) == 0));
+    assert_int_equal(drop_look(at->drop, path, &file), DROP_OK);
+    assert_string_equal(file.owner, "ada");
+    assert_true(has_digest_of(&file, text));
+}
+
+static void publishing_survives_a_crash(void **state)
+{
+    static const char *const steps[] = {"digest", "intent", "renamed", "synced", "landed"};
+    struct dropping *at = *state;
+
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        assert_true(dies(at, steps[i], act_new));
+        /* A crash with the row written leaves a part only until somebody goes on or it expires. */
+        store_run(at->store, "UPDATE arrival SET expires_at = 1", "");
+        check_after(at, "folder/f", NULL, "new bytes");
+        if (i >= 2) /* it had its name: it is there */
+            assert_string_equal(content(at, "folder/f"), "new bytes");
+        drop_remove(at->drop, "folder/f", &at->ada);
+    }
+}
+
+static void replacing_survives_a_crash(void **state)
+{
+    static const char *const steps[] = {"digest", "intent", "replaced", "landed"};
+    struct dropping *at = *state;
+    struct drop_file file;
+
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        put_as(at, "folder/f", "old", &at->ada, true, true, &file, NULL);
+        assert_true(dies(at, steps[i], act_new));
+        store_run(at->store, "UPDATE arrival SET expires_at = 1", "");
+        check_after(at, "folder/f", "old", "new bytes");
+        assert_non_null(content(at, "folder/f"));
+    }
+}
+
+static void removing_survives_a_crash(void **state)
+{
+    struct dropping *at = *state;
+
+    act_new(at);
+    assert_true(dies(at, "unlinked", act_remove));
+    check_after(at, "folder/f", NULL, "new bytes");
+    assert_int_equal(number(at, "SELECT count(*) FROM file"), 0);
+}
+
+static void renaming_survives_a_crash(void **state)
+{
+    struct dropping *at = *state;
+
+    act_new(at);
+    assert_true(dies(at, "moved", act_rename));
+    check_after(at, "folder/g", NULL, "new bytes");
+    assert_string_equal(content(at, "folder/g"), "new bytes");
+    assert_int_equal(number(at, "SELECT count(*) FROM file"), 1);
+}
+
+static void after_a_power_cut_only_what_was_synced_counts(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_arrival *arrival;
+    struct drop_coming coming;
+
+    assert_int_equal(drop_tidy(at->drop), 0);
+    begin(at, "a", &at->ada, 6, true, true, &arrival);
+    drop_write(arrival, "abc", 3);
+    drop_pause(arrival);
+    assert_int_equal(drop_tidy(at->drop), 0);
+    drop_coming_by_path(at->drop, "a", &at->ada, &coming);
+    assert_int_equal(coming.received, 3);
+    store_set_fact(at->store, "drop boot", "another start of the machine");
+    assert_int_equal(drop_tidy(at->drop), 0);
+    drop_coming_by_path(at->drop, "a", &at->ada, &coming);
+    assert_int_equal(coming.received, 0);
+}
+
+/* ---- the keeper's thread ---- */
+
+static bool comes_true(struct dropping *at, const char *sql)
+{
+    for (int i = 0; i < 500; i++) {
+        if (number(at, sql) == 1)
+            return true;
+        poll(NULL, 0, 10);
+    }
+    return false;
+}
+
+static void the_keeper_watches_and_tells(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_keeper *keeper = drop_keeper_start(&at->config, NULL, 0);
+    struct drop_keeper *other = drop_keeper_start(&at->config, NULL, 0);
+    char from[512];
+
+    assert_non_null(keeper);
+    put(at, "a", "1");
+    assert_true(comes_true(at, "SELECT count(*) FROM message WHERE kind = 'file'"));
+    fs_make_folders(below(at, "drop/shelf/deep"), 0755);
+    put_by_hand(at, "drop/shelf/deep/x", "by hand");
+    assert_true(comes_true(at, "SELECT count(*) FROM file WHERE path = 'shelf/deep/x' AND sha256 "
+                               "IS NOT NULL"));
+    strcpy(from, below(at, "drop/shelf/deep"));
+    rename(from, below(at, "drop/shelf/moved"));
+    assert_true(comes_true(at, "SELECT count(*) FROM file WHERE path = 'shelf/moved/x'"));
+    put_by_hand(at, "drop/shelf/moved/y", "more");
+    assert_true(comes_true(at, "SELECT count(*) FROM file WHERE path = 'shelf/moved/y'"));
+    unlink(below(at, "drop/shelf/moved/x"));
+    assert_true(comes_true(at, "SELECT count(*) = 0 FROM file WHERE path = 'shelf/moved/x'"));
+    drop_keeper_stop(keeper);
+    drop_keeper_stop(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DROP_TEST(owners_and_hosts_remove),
+        DROP_TEST(removing_cancels_an_own_part),
+        DROP_TEST(what_guests_dropped_can_be_adopted),
+        DROP_TEST(folders_made_by_themselves_stay),
+        DROP_TEST(files_are_renamed),
+        DROP_TEST(folders_are_renamed_with_what_is_in_them),
+        DROP_TEST(times_are_set),
+        DROP_TEST(lists_are_right),
+        DROP_TEST(lists_know_people_and_days),
+        DROP_TEST(hands_are_followed),
+        DROP_TEST(readers_see_what_is_there_now),
+        DROP_TEST(no_link_leads_out),
+        DROP_TEST(old_ones_expire),
+        DROP_TEST(a_batch_is_one_line),
+        DROP_TEST(a_large_one_is_told_at_its_beginning),
+        DROP_TEST(publishing_survives_a_crash),
+        DROP_TEST(replacing_survives_a_crash),
+        DROP_TEST(removing_survives_a_crash),
+        DROP_TEST(renaming_survives_a_crash),
+        DROP_TEST(after_a_power_cut_only_what_was_synced_counts),
+        DROP_TEST(the_keeper_watches_and_tells),
+    };
+    return cmocka_run_group_tests_name("drop: keeping house", tests, NULL, NULL);
+}
