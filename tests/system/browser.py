@@ -1,0 +1,84 @@
+"""A headless Chromium for tests of pages; skips loudly where there is none."""
+
+import contextlib
+
+import pytest
+from conftest import PATIENCE, needs
+
+OPTIONS = [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--hide-scrollbars",
+]  # fmt: skip
+
+
+class Browser:
+    """One browser with its cookies. `driver` is selenium's."""
+
+    def __init__(self, width=1280, height=900, scripts=True):
+        selenium = pytest.importorskip("selenium.webdriver", reason="python3-selenium is not installed")
+        from selenium.webdriver.chrome.service import Service
+
+        options = selenium.ChromeOptions()
+        options.binary_location = needs("chromium")
+        for option in [*OPTIONS, f"--window-size={width},{height}"]:
+            options.add_argument(option)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = selenium.Chrome(options=options, service=Service(needs("chromedriver")))
+        self.driver.set_script_timeout(30)
+        self.size(width, height)
+        if not scripts:
+            self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+
+    def size(self, width, height, dark=False):
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+        feature = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+
+    def open(self, url):
+        self.driver.get(url)
+        return self
+
+    def one(self, selector):
+        return self.driver.find_element("css selector", selector)
+
+    def all(self, selector):
+        return self.driver.find_elements("css selector", selector)
+
+    def text(self, selector="body"):
+        return self.one(selector).text
+
+    def run(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def wait(self, condition, what, timeout=10):
+        """Waits until condition(), which may fail to find things, is true; its result."""
+        from selenium.common.exceptions import WebDriverException
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        wait = WebDriverWait(
+            self.driver, timeout * PATIENCE, 0.05, ignored_exceptions=[WebDriverException]
+        )
+        return wait.until(lambda driver: condition(), f"waited for {what}:\n{self.text()}")
+
+    def wait_text(self, text, selector="body", timeout=10):
+        return self.wait(lambda: text in self.text(selector), f"“{text}” in {selector}", timeout)
+
+    def complaints(self):
+        """What the console says: errors of scripts, refusals of the policy."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def close(self):
+        self.driver.quit()
+
+
+@contextlib.contextmanager
+def browser(**options):
+    made = Browser(**options)
+    try:
+        yield made
+    finally:
+        made.close()

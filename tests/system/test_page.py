@@ -1,0 +1,333 @@
+"""The pages in a real browser: uploads, the conversation, sign-in; and what an attacker tries."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+from browser import Browser
+from conftest import Box, needs, program, wait_for
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """One browser for all tests of this module: it forgets its cookies between them."""
+    made = Browser()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def box():
+    """One box for all of them; each test takes names of its own."""
+    program("riad")
+    made = Box({})
+    try:
+        made.start()
+        yield made
+        made.stop()
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def page(chromium, box):
+    """The browser at the box's first page, as a guest."""
+    chromium.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    chromium.complaints()
+    chromium.size(1280, 900)
+    yield chromium.open(box.url("/"))
+    chromium.open("about:blank")
+
+
+def take_name(page, name):
+    page.one("#chat input[name=name]").send_keys(name + "\n")
+    page.wait(lambda: page.one("main").get_attribute("data-person") == name, f"being {name}")
+    page.wait(lambda: page.one("#say"), "the line to write on")
+
+
+def digest(path):
+    return subprocess.run(["sha256sum", path], capture_output=True, text=True).stdout[:64]
+
+
+# ---- how it looks and what it costs ----
+
+
+def test_first_page_is_small_and_all_from_here(page, box):
+    sizes = page.run(
+        "return [performance.getEntriesByType('navigation')[0],"
+        "...performance.getEntriesByType('resource')].map(e => [e.name, e.transferSize])"
+    )
+    assert all(name.startswith(box.url("")) for name, _ in sizes), sizes
+    assert len(sizes) <= 4, sizes
+    assert sum(size for _, size in sizes) < 30_000, sizes
+    assert page.complaints() == []
+    assert page.text(".at") == box.url("/")
+
+
+PAGES = ["/", "/files/", "/chat", "/people", "/you", "/join", "/poster"]
+
+
+def test_pages_fit_a_phone_and_work_by_policy(page, box):
+    page.size(360, 740)
+    for path in PAGES:
+        page.open(box.url(path))
+        assert page.run("return document.documentElement.scrollWidth") <= 360, path
+        small = page.run(
+            "return [...document.querySelectorAll('main button, main input:not([type=file])')]"
+            ".filter(e => e.offsetParent && e.offsetHeight < 28).map(e => e.outerHTML)"
+        )
+        assert small == [], path
+        assert page.complaints() == [], path
+
+
+AXE = """
+const done = arguments[arguments.length - 1];
+axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice']})
+   .then(r => done(r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' '))));
+"""
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory):
+    """axe-core's script, from npm; skipped, loudly, where it cannot be had."""
+    folder = tmp_path_factory.mktemp("axe")
+    line = [needs("npm"), "install", "--silent", "--prefix", str(folder), "axe-core@4"]
+    try:
+        done = subprocess.run(line, capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm did not bring axe-core within a minute")
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if done.returncode != 0 or not script.exists():
+        pytest.skip("npm cannot bring axe-core: " + done.stderr.decode()[-200:])
+    return script.read_text()
+
+
+def test_axe_finds_nothing(page, box, axe):
+    box.curl("-F", "file=@/etc/hostname", "/files/")
+    take_name(page, "axel")
+    box.curl("-T", "/etc/hostname", "/files/x/notes.txt")
+    found = []
+    for path in PAGES:
+        for width, dark in [(1280, False), (360, True)]:
+            page.size(width, 800, dark)
+            page.open(box.url(path))
+            page.run(axe)
+            found += [(path, width, dark, what) for what in page.driver.execute_async_script(AXE)]
+    assert found == []
+
+
+# ---- uploads ----
+
+
+def test_choose_files(page, box, tmp_path):
+    """Several at once, one of them with a name that wants to be HTML."""
+    names = ["plain.txt", "<img src=x onerror=alert(1)>.txt", "größe & 100%.bin"]
+    for name in names:
+        (tmp_path / name).write_bytes(os.urandom(5000))
+    page.one("#pick").send_keys("\n".join(str(tmp_path / name) for name in names))
+    for name in names:
+        page.wait(lambda: any(name == a.text for a in page.all("#here a")), f"{name} to be here")
+        kept = box.state / "drop" / name
+        assert kept.read_bytes() == (tmp_path / name).read_bytes()
+    page.wait_text("<img src=x onerror=alert(1)>.txt", "#said")
+    assert page.all("img") == []
+    assert page.complaints() == []
+
+
+def test_drop_a_folder_on_the_window(page, box):
+    """A drop event with files; the window shows where it goes."""
+    page.run(
+        """const data = new DataTransfer();
+        data.items.add(new File(['hello'], 'dropped.txt'));
+        const fire = (type) => document.body.dispatchEvent(
+            new DragEvent(type, {dataTransfer: data, bubbles: true, cancelable: true}));
+        fire('dragenter');
+        window.shown = document.documentElement.classList.contains('over');
+        fire('dragover');
+        fire('drop');"""
+    )
+    assert page.run("return window.shown")
+    page.wait_text("dropped.txt", "#here")
+    assert box.curl("/files/dropped.txt").stdout == "hello"
+
+
+def test_paste(page, box):
+    page.run(
+        """const data = new DataTransfer();
+        data.setData('text/plain', 'pasted words');
+        document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}));"""
+    )
+    page.wait(lambda: page.text("#here a").startswith("pasted"), "what was pasted")
+    path = page.one("#here a").get_attribute("href")
+    assert box.curl(path).stdout == "pasted words"
+
+
+def slow(page, bytes_a_second):
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    page.driver.execute_cdp_cmd(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1,
+         "uploadThroughput": bytes_a_second},
+    )  # fmt: skip
+
+
+def test_cancel(page, box, tmp_path):
+    (tmp_path / "long.bin").write_bytes(bytes(20_000_000))
+    slow(page, 1_000_000)
+    try:
+        page.one("#pick").send_keys(str(tmp_path / "long.bin"))
+        page.wait_text("left", "#uploads")
+        assert "a second" in page.text("#uploads")
+        page.one("#uploads button").click()
+        assert page.all("#uploads li") == []
+    finally:
+        slow(page, -1)
+    wait_for(lambda: box.store().execute("SELECT count(*) FROM arrival").fetchone()[0] == 0,
+             "the part to be gone")  # fmt: skip
+    assert "long.bin" not in box.curl("/files/?text").stdout
+
+
+def test_an_upload_goes_on_after_a_kill(page, box, tmp_path):
+    """kill -9 of riad-web in the middle: the page goes on by itself, the bytes are right."""
+    (tmp_path / "big.bin").write_bytes(os.urandom(6_000_000))
+    slow(page, 3_000_000)
+    try:
+        page.one("#pick").send_keys(str(tmp_path / "big.bin"))
+        page.wait_text("left", "#uploads")
+        box.kill("web", signal.SIGKILL)
+        page.wait_text("big.bin", "#here", timeout=25)
+    finally:
+        slow(page, -1)
+    assert digest(box.state / "drop" / "big.bin") == digest(tmp_path / "big.bin")
+
+
+def test_refusals_are_sentences(page, make_box, tmp_path):
+    box = make_box(web={"max_file": "1K"})
+    (tmp_path / "big.bin").write_bytes(bytes(5000))
+    page.open(box.url("/"))
+    page.one("#pick").send_keys(str(tmp_path / "big.bin"))
+    page.wait(lambda: page.all("#uploads .bad"), "a refusal")
+    assert "large" in page.text("#uploads .bad")
+    page.open("about:blank")
+
+
+def test_others_see_it_coming(page, box):
+    """Somebody else's upload shows while it arrives, and can be deleted by nobody but them."""
+    sender = subprocess.Popen(
+        [needs("curl"), "-sS", "--limit-rate", "300K", "-T", "-", box.url("/files/coming.bin")],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # fmt: skip
+    try:
+        sender.stdin.write(bytes(600_000))
+        sender.stdin.flush()
+        page.wait_text("coming.bin", "#coming")
+    finally:
+        sender.stdin.close()
+        sender.wait(20)
+    page.wait_text("coming.bin", "#here")
+    assert page.all("#here li:first-child button") == []
+
+
+# ---- without scripts ----
+
+
+def test_without_scripts(box, tmp_path):
+    """A name, a message, a file, deleting it: with forms alone."""
+    (tmp_path / "form.txt").write_text("by form")
+    plain = Browser(scripts=False)
+    try:
+        plain.open(box.url("/"))
+        plain.one("#drop input[type=file]").send_keys(str(tmp_path / "form.txt"))
+        plain.one("#drop form button").click()
+        plain.wait(lambda: box.curl("/files/form.txt", check=None).stdout == "by form", "the file")
+        plain.open(box.url("/"))
+        plain.one("#chat input[name=name]").send_keys("grace\n")
+        plain.wait(lambda: plain.one("#say"), "the line to write on")
+        plain.one("#say input[name=text]").send_keys("no scripts here\n")
+        plain.wait_text("no scripts here", "#said")
+        plain.open(box.url("/files/"))
+        plain.one("button[aria-label='Delete form.txt']").click()
+        plain.wait(lambda: "form.txt" not in plain.text(), "the file to be gone")
+    finally:
+        plain.close()
+
+
+# ---- the conversation ----
+
+
+def test_browser_and_ssh_are_one_conversation(page, box):
+    take_name(page, "ada")
+    reader = box.ssh_open("bob")
+    try:
+        wait_for(lambda: "bob" in box.curl("/api/people").stdout, "bob to be here")
+        page.one("#say input[name=text]").send_keys("hello from a browser\n")
+        page.wait_text("hello from a browser", "#said")
+        line = reader.stdout.readline()
+        while "hello from a browser" not in line:
+            line = reader.stdout.readline()
+        assert "ada" in line
+        reader.stdin.write("hello from <b>ssh</b>\n")
+        page.wait_text("hello from <b>ssh</b>", "#said")
+        page.wait_text("2 people are here", "#crowd")
+    finally:
+        reader.stdin.close()
+        reader.wait(10)
+
+
+def test_private_messages_stay_private(page, box):
+    take_name(page, "carol")
+    box.ssh("dave", "msg", "carol", "a secret", check=0)
+    page.wait_text("a secret", "#said .private")
+    assert "a secret" not in box.curl("/api/messages").stdout
+    page.open(box.url("/chat?with=dave"))
+    assert "a secret" in page.text("#said")
+    page.one("#say input[name=text]").send_keys("only for you\n")
+    page.wait_text("only for you", "#said")
+    assert "only for you" not in box.curl("/api/messages").stdout
+
+
+def test_scrolling_back_and_searching(page, box):
+    take_name(page, "erin")
+    lines = "".join(f"line {n}\n" for n in range(120))
+    box.ssh("frank", input=lines, check=0)
+    page.open(box.url("/chat"))
+    assert "line 119" in page.text("#said") and "line 60\n" not in page.text("#said")
+    page.run("document.getElementById('earlier').click()")
+    page.wait_text("line 30\n", "#said")
+    order = page.run("return [...document.querySelectorAll('#said li[id]')].map(e => +e.id.slice(1))")
+    assert order == sorted(set(order))
+    page.open(box.url("/chat?q=17&person=frank"))
+    assert [li.text.split()[-1] for li in page.all("#said li[id]")] == ["17"]
+
+
+# ---- sign-in ----
+
+
+def test_sign_in_by_a_link(page, box):
+    link = box.ssh("heidi", "web", check=0).stdout.split("http://")[1].split()[0]
+    page.open("http://" + link)
+    page.wait_text("Sign this browser in as heidi?")
+    box.curl("http://" + link)  # a preview: burns nothing
+    page.one("main button").click()
+    page.wait(lambda: page.one("main").get_attribute("data-person") == "heidi", "being ada")
+    cookie = page.driver.get_cookie("riad")
+    assert cookie["httpOnly"] and cookie["sameSite"] == "Lax"
+    page.open("http://" + link)
+    assert "not good" in page.text()
+    page.open(box.url("/you"))
+    assert "You are heidi" in page.text()
+    page.one("form[action='/leave'] button").click()
+    page.wait(lambda: page.one("main").get_attribute("data-person") == "", "being a guest")
+
+
+def test_a_guests_files_become_theirs(page, box, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    page.one("#pick").send_keys(str(tmp_path / "mine.txt"))
+    page.wait_text("mine.txt", "#here")
+    take_name(page, "ivan")
+    files = json.loads(box.curl("-H", "Accept: application/json", "/api/files").stdout)
+    assert "ivan" in json.dumps(files)
+    page.open(box.url("/"))
+    page.one("button[aria-label='Delete mine.txt']").click()
+    page.wait(lambda: "mine.txt" not in box.curl("/files/?text").stdout, "the file to be gone")
