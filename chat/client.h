@@ -17,8 +17,9 @@
 #include "chat/screen.h"
 #include "chat/worker.h"
 
-#define CLIENT_MAX_OUT (256 * 1024) /* of a conversation; a reader who falls back further is lost  \
-                                     */
+#define CLIENT_MAX_OUT                                                                             \
+    (256 * 1024) /* of a conversation; a reader who falls back further is lost                     \
+                  */
 #define CLIENT_MAX_IN (128 * 1024)
 #define CLIENT_SAYING 64 /* what one client may have said before the store has it */
 

@@ -254,8 +254,12 @@ struct candidates {
 
 static void consider(struct candidates *candidates, const char *name, const char *start)
 {
-    if (strncasecmp(name, start, strlen(start)) == 0 && candidates->count < CANDIDATES)
-        candidates->items[candidates->count++] = name;
+    if (strncasecmp(name, start, strlen(start)) != 0 || candidates->count == CANDIDATES)
+        return;
+    for (size_t i = 0; i < candidates->count; i++)
+        if (strcmp(candidates->items[i], name) == 0)
+            return;
+    candidates->items[candidates->count++] = name;
 }
 
 static void find_candidates(struct client *client, struct candidates *found, const char *line,
@@ -278,6 +282,9 @@ static void find_candidates(struct client *client, struct candidates *found, con
             consider(found, profile->rooms[i].name, start + (start[0] == '#'));
         return;
     }
+    /* Who has just come in over SSH may not be in the list of all doors yet. */
+    for (const struct somebody *one = hall->people; one != NULL; one = one->next)
+        consider(found, one->person.name, start + (start[0] == '@'));
     for (size_t i = 0; i < hall->here_count; i++)
         consider(found, hall->here[i].name, start + (start[0] == '@'));
 }

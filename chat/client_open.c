@@ -334,8 +334,8 @@ void client_more(struct client *client)
     put_open(client);
 }
 
-/* `--json --since 7`, with or without `chat` before it: the conversation as lines. 1 it was that,
- * 0 it is a command, -1 it was that, and wrong. */
+/* `chat --json --since 7` (or only the options, which ssh itself takes unless `--` comes first):
+ * the conversation as lines. 1 it was that, 0 it is a command, -1 it was that, and wrong. */
 static int read_chat_options(struct client *client)
 {
     char *copy = mem_dup(client->command), *rest = copy, *word;

@@ -15,6 +15,9 @@ const struct command commands[] = {
      .help = "what one can do here, or more about one command", .example = "help history", .run = command_help},
     {"who", "w", DOOR_ANY, .options = "json", .usage = "[--json]",
      .help = "who is here", .example = "who", .run = command_who},
+    {"chat", NULL, DOOR_EXEC, .waiting = true, .usage = "[--json] [--since ID]",
+     .help = "the conversation as lines, each line in said: what a shell without a terminal gets; --since: from behind that message on",
+     .example = "chat --json --since 1042", .run = command_chat},
     {"say", NULL, DOOR_ANY, .usage = "[TEXT]",
      .help = "say something in the room; with ssh and without words: each line of standard input",
      .example = "say good morning", .run = command_say_words},
@@ -49,7 +52,7 @@ const struct command commands[] = {
      .help = "plain lines without colours, signs or moving cursor, for screen readers and slow links",
      .example = "plain on", .run = command_plain},
     {"history", NULL, DOOR_ANY, .options = "since= room= with= limit= json", .usage = "[--since WHEN] [--room ROOM] [--with NAME] [--limit N] [--json]",
-     .help = "what was said; WHEN is a time, a day, `yesterday`, or how long ago; --with: your private messages with somebody",
+     .help = "what was said; WHEN is a time, a day, `yesterday`, how long ago, or the number of a message; --with: your private messages with somebody",
      .example = "history --since 2h", .run = command_history},
     {"search", NULL, DOOR_ANY, .options = "room= by= limit= json", .usage = "WORDS [--room ROOM] [--by NAME] [--limit N] [--json]",
      .help = "find what was said", .example = "search wifi password", .run = command_search},
@@ -446,6 +449,13 @@ void command_help(struct store *store, struct request *request)
                  "What is not a command is said. Tab completes, the arrows bring back what you\n"
                  "wrote, Ctrl-R searches it, Alt-Enter begins another line, Ctrl-D leaves.\n"
                  "/help COMMAND says more about one.\n");
+}
+
+/* client_open.c has taken it up before it gets here. */
+void command_chat(struct store *store, struct request *request)
+{
+    (void)store;
+    command_fail(request, 2, "chat takes %s", request->command->usage);
 }
 
 void command_quit(struct store *store, struct request *request)

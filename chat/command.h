@@ -138,7 +138,7 @@ void command_web_address(const struct request *request, struct buf *out);
 int command_may_speak(struct request *request);
 
 typedef void command_handler(struct store *store, struct request *request);
-command_handler command_help, command_quit;
+command_handler command_help, command_chat, command_quit;
 command_handler command_who, command_history, command_search, command_files, command_rooms,
     command_whoami, command_rm, command_drop, command_get;
 command_handler command_say_words, command_msg, command_reply, command_me, command_join,

@@ -162,7 +162,10 @@ static int read_options(struct store *store, struct request *request, struct mes
     query->reader_id = request->person.id;
     query->newest = true;
     query->limit = since != NULL ? MOST_MESSAGES : HISTORY_LIMIT;
-    if (since != NULL && when_parse(since, when_wall_ms(), &query->from_ms) != 0) {
+    if (since != NULL && since[strspn(since, "0123456789")] == '\0') {
+        query->after = strtoll(since, NULL, 10);
+        query->newest = false;
+    } else if (since != NULL && when_parse(since, when_wall_ms(), &query->from_ms) != 0) {
         command_fail(request, 2,
                      "--since takes a time (14:30), a day (2026-11-22, yesterday) or "
                      "how long ago (2h), not %.40s",

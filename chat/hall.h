@@ -100,7 +100,4 @@ struct joined *somebody_room(struct somebody *somebody, int64_t room_id);
 /* hall_doors.c: who comes and goes. */
 void hall_here(struct hall *hall, const struct news *news);
 void hall_doors_tick(struct hall *hall, int64_t now_ms);
-/* A line of the box's own to everybody's lobby. */
-void hall_announce(struct hall *hall, const char *text);
-
 #endif

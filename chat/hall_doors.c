@@ -17,11 +17,13 @@ struct leaving {
     int64_t since;
 };
 
-void hall_announce(struct hall *hall, const char *text)
+/* A line of the box's own under everybody's conversation, but not for whom it is about. */
+static void announce(struct hall *hall, const char *text, const char *about)
 {
     for (struct client *client = hall->clients; client != NULL; client = client->next)
         if (client->kind == CLIENT_TERMINAL && client->step == CLIENT_OPEN &&
-            client->somebody->person.role != ROLE_WAITING)
+            client->somebody->person.role != ROLE_WAITING &&
+            strcmp(client->somebody->person.name, about) != 0)
             client_tell(client, text);
 }
 
@@ -55,7 +57,7 @@ static void tell_one(struct hall *hall, const char *name, bool came)
     hall->told_at[hall->told_next++ % (sizeof(hall->told_at) / sizeof(hall->told_at[0]))] = now;
     buf_init(&text, 128);
     buf_printf(&text, "%s %s", name, came ? "is here" : "left");
-    hall_announce(hall, buf_text(&text));
+    announce(hall, buf_text(&text), name);
     buf_done(&text);
 }
 
@@ -80,7 +82,7 @@ static void tell_gathered(struct hall *hall)
     if (text.len > 0) {
         hall->told_at[hall->told_next++ % (sizeof(hall->told_at) / sizeof(hall->told_at[0]))] =
             when_monotonic_ms();
-        hall_announce(hall, buf_text(&text));
+        announce(hall, buf_text(&text), "");
     }
     buf_done(&text);
 }

@@ -333,7 +333,8 @@ static void pump_all(struct server *server)
         if (client == NULL)
             continue;
         if (client->out.len > 0 || client->err.len > 0 || client->dirty || client->lost ||
-            client->step == CLIENT_LEAVING || client->step == CLIENT_ENTERED)
+            client->step == CLIENT_LEAVING || client->step == CLIENT_ENTERED || session->held ||
+            session->ended)
             server_touch(server, session);
     }
     pump_marked(server);

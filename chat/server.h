@@ -9,9 +9,9 @@
 #define CHAT_SERVER_H
 
 #include "base/service.h"
-#include "chat/session_carrier.h"
 #include "chat/hall.h"
 #include "chat/session.h"
+#include "chat/session_carrier.h"
 
 #define SERVER_REFUSED 64 /* addresses that are refused for a while */
 

@@ -47,6 +47,8 @@ struct session {
     unsigned failures;
     uint8_t key[DIGEST_SHA256_SIZE];
     char label[128];
+    uint8_t coded[DIGEST_SHA256_SIZE]; /* the key that a code was asked for */
+    char coded_label[128];
     uint8_t foreign[SESSION_FOREIGN][DIGEST_SHA256_SIZE];
     unsigned foreign_count;
     /* noted by callbacks */

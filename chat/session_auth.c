@@ -143,6 +143,9 @@ static int on_key(ssh_session ssh, const char *user, struct ssh_key_struct *key,
     }
     note_user(session, user);
     read_key(session, key);
+    /* A key that a code was asked for already; the client goes on to its next one. */
+    if (session->code_key && memcmp(session->key, session->coded, DIGEST_SHA256_SIZE) == 0)
+        return SSH_AUTH_DENIED;
     attempt.key = session->key;
     attempt.verified = verified;
     buf_init(&text, MAX_TEXT);
@@ -156,7 +159,9 @@ static int on_key(ssh_session ssh, const char *user, struct ssh_key_struct *key,
     } else {
         /* Its owner is adding a key at this moment: ask for the code. */
         session->code_key = true;
-        ssh_set_auth_methods(ssh, SSH_AUTH_METHOD_INTERACTIVE | SSH_AUTH_METHOD_PUBLICKEY);
+        memcpy(session->coded, session->key, DIGEST_SHA256_SIZE);
+        memcpy(session->coded_label, session->label, sizeof(session->label));
+        ssh_set_auth_methods(ssh, SSH_AUTH_METHOD_INTERACTIVE);
         answer = SSH_AUTH_PARTIAL;
     }
     buf_done(&text);
@@ -187,12 +192,20 @@ static int ask_code(struct session *session, ssh_message message)
     struct login_try attempt = attempt_of(session, session->user);
     const char *typed = ssh_userauth_kbdint_getanswer(session->ssh, 0);
 
-    attempt.key = session->key;
-    if (typed != NULL && login_code(session->server->login, &attempt, typed, session->label)) {
+    attempt.key = session->coded;
+    if (typed != NULL && typed[0] != '\0' &&
+        login_code(session->server->login, &attempt, typed, session->coded_label)) {
+        memcpy(session->key, session->coded, DIGEST_SHA256_SIZE);
+        memcpy(session->label, session->coded_label, sizeof(session->label));
         come_in(session, session->user);
         ssh_message_auth_reply_success(message, 0);
         return 0;
     }
+    /* Another try, or another key. */
+    ssh_set_auth_methods(session->ssh,
+                         SSH_AUTH_METHOD_PUBLICKEY |
+                             (typed != NULL && typed[0] != '\0' ? SSH_AUTH_METHOD_INTERACTIVE
+                                                                : SSH_AUTH_METHOD_PUBLICKEY));
     count_failure(session);
     return 1;
 }
