@@ -168,6 +168,14 @@ static void show(struct drop_arrival *arrival)
         drop_arrival_record(arrival);
 }
 
+void drop_arrival_show(struct drop_arrival *arrival)
+{
+    pthread_mutex_lock(&arrival->mutex);
+    if (!arrival->id && !arrival->revoked)
+        drop_arrival_record(arrival);
+    pthread_mutex_unlock(&arrival->mutex);
+}
+
 static enum drop_result write_locked(struct drop_arrival *arrival, int64_t offset,
                                      const uint8_t *bytes, size_t length)
 {

@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/when.h"
 #include "web/door.h"
 #include "web/media.h"
 #include "web/page.h"
@@ -19,6 +20,7 @@
 
 #define FOLLOW_STEP    65536
 #define FOLLOW_WAIT_MS 1000
+#define FOLLOW_IDLE_MS 60000 /* an upload that broke off may go on, but not everybody waits for ever */
 
 void files_slash(struct call *call)
 {
@@ -76,7 +78,7 @@ static int copy_piece(struct http_request *request, int fd, int64_t *offset, int
 static void follow_to_end(struct call *call, const struct drop_coming *coming, int fd)
 {
     uint8_t *piece = mem_alloc(FOLLOW_STEP);
-    int64_t offset = 0, available = 0;
+    int64_t offset = 0, available = 0, grew_ms = when_monotonic_ms();
     enum drop_growth growth = DROP_MORE;
     while (growth == DROP_MORE || growth == DROP_WAITED) {
         if (http_gone(call->http) || http_stopping(call->http) || call_acquire(call) < 0)
@@ -84,6 +86,10 @@ static void follow_to_end(struct call *call, const struct drop_coming *coming, i
         growth = drop_follow_wait(call->drop, coming, fd, offset, FOLLOW_WAIT_MS, &available);
         if ((growth == DROP_MORE || growth == DROP_ENDED) &&
             copy_piece(call->http, fd, &offset, available, piece) < 0)
+            break;
+        if (growth == DROP_MORE)
+            grew_ms = when_monotonic_ms();
+        else if (when_monotonic_ms() - grew_ms > FOLLOW_IDLE_MS)
             break;
     }
     if (growth == DROP_ENDED && offset == available)

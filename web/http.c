@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,8 +36,8 @@ struct http {
     atomic_int busy;       /* requests */
     atomic_int held;
     atomic_bool stopping;
-    int listens[LISTENS_MAX];
-    bool ours[FD_SCAN]; /* were open before mg_start */
+    int listens[LISTENS_MAX]; /* where civetweb has ours */
+    bool ours[FD_SCAN];       /* were open before mg_start */
     atomic_bool adopted;
 };
 
@@ -103,6 +103,11 @@ int64_t http_query_int(const struct http_request *request, const char *name, int
 int64_t http_read(struct http_request *request, void *bytes, size_t size)
 {
     return wire_read(&request->wire->wire, bytes, size);
+}
+
+bool http_wait(struct http_request *request, int timeout_ms)
+{
+    return wire_wait(&request->wire->wire, timeout_ms);
 }
 
 int http_read_small(struct http_request *request, struct buf *out)
@@ -203,6 +208,15 @@ static int fd_bound(const struct http *http)
     return 128 + CONNECTION_QUEUE + 12 * http->most_open;
 }
 
+/* How long the head was on the wire: civetweb parses it in place, so it ends behind the last value
+ * and two line ends. */
+static size_t head_size(const struct mg_request_info *info)
+{
+    const char *last = info->num_headers == 0 ? info->http_version
+                                              : info->http_headers[info->num_headers - 1].value;
+    return (size_t)(last + strlen(last) + 4 - info->request_method);
+}
+
 static int take_lines(struct wire *wire, const struct mg_request_info *info)
 {
     if (info->num_headers > HTTP_HEADERS_MAX)
@@ -211,6 +225,7 @@ static int take_lines(struct wire *wire, const struct mg_request_info *info)
         wire->lines[i] =
             (struct head_line){info->http_headers[i].name, info->http_headers[i].value};
     wire->line_count = (size_t)info->num_headers;
+    wire->head_size = head_size(info);
     return 0;
 }
 
@@ -272,9 +287,9 @@ static void answer(struct http *http, struct http_request *request,
     const char *why = "The box has too many guests at once; try again in a moment.";
     int threads = http->options.threads;
     int status = understand(request, info, &why);
-    if (status == 0 && (http->open > threads - SPARE_THREADS || http->stopping))
+    if (status == 0 && http->open > threads - SPARE_THREADS)
         status = 503;
-    if (http->open > threads * 3 / 4)
+    if (http->open > threads * 3 / 4 || http->stopping)
         wire->close = true;
     if (status != 0)
         refuse(request, status, why);
@@ -296,7 +311,8 @@ static int begin_request(struct mg_connection *connection)
                  .http = http,
                  .slot = mg_get_thread_pointer(connection),
                  .fd_bound = fd_bound(http),
-                 .fd = WIRE_UNKNOWN}
+                 .fd = WIRE_UNKNOWN,
+                 .buffered = WIRE_UNKNOWN}
     };
     request.wire = &wire;
     atomic_fetch_add(&http->busy, 1);
@@ -338,11 +354,18 @@ static int http_error(struct mg_connection *connection, int status, const char *
 static int init_connection(const struct mg_connection *connection, void **data)
 {
     struct http *http = mg_get_user_context_data(connection);
-    *data = NULL;
+    struct wire_peer *peer = mem_alloc(sizeof *peer);
+    *peer = (struct wire_peer){.fd = WIRE_UNKNOWN, .exact = true};
+    *data = peer;
     int open = atomic_fetch_add(&http->open, 1) + 1, most = http->most_open;
     while (open > most && !atomic_compare_exchange_weak(&http->most_open, &most, open))
         ;
     return 0;
+}
+
+static void connection_close(const struct mg_connection *connection)
+{
+    free(mg_get_user_connection_data(connection));
 }
 
 static void connection_closed(const struct mg_connection *connection)
@@ -375,10 +398,10 @@ static void adopt(struct http *http)
     for (int fd = 3; fd < FD_SCAN && next < http->options.listen_count; fd++) {
         if (http->ours[fd] || !listens(fd))
             continue;
-        if (dup3(http->listens[next], fd, O_CLOEXEC) < 0)
+        if (dup3(http->options.listens[next], fd, O_CLOEXEC) < 0)
             log_errno("cannot hand a listening socket over");
         else
-            next++;
+            http->listens[next++] = fd;
     }
     atomic_store(&http->adopted, next == http->options.listen_count);
 }
@@ -399,8 +422,8 @@ static void prepare(struct http *http)
     for (int fd = 0; fd < FD_SCAN; fd++)
         http->ours[fd] = fcntl(fd, F_GETFD) >= 0;
     for (size_t i = 0; i < http->options.listen_count; i++) {
-        http->listens[i] = http->options.listens[i];
-        if (setsockopt(http->listens[i], IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer) < 0)
+        if (setsockopt(http->options.listens[i], IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer,
+                       sizeof defer) < 0)
             log_debug("no TCP_DEFER_ACCEPT here");
     }
     http->slots = mem_array((size_t)http->options.threads, sizeof *http->slots);
@@ -415,6 +438,7 @@ static struct mg_context *start_civetweb(struct http *http)
     static const struct mg_callbacks callbacks = {.begin_request = begin_request,
                                                   .http_error = http_error,
                                                   .init_connection = init_connection,
+                                                  .connection_close = connection_close,
                                                   .connection_closed = connection_closed,
                                                   .log_message = log_message,
                                                   .init_thread = init_thread};
@@ -494,22 +518,23 @@ bool http_stopping(const struct http_request *request)
     return request->wire->wire.http->stopping;
 }
 
+/* From now on nobody is accepted: whoever comes waits in the sockets' backlog, which the keeper
+ * holds open, for the next riad-web. */
+static void stop_listening(struct http *http)
+{
+    int nothing = eventfd(0, EFD_CLOEXEC);
+    for (size_t i = 0; nothing >= 0 && i < http->options.listen_count; i++)
+        if (dup3(nothing, http->listens[i], O_CLOEXEC) < 0)
+            log_errno("cannot stop listening");
+}
+
 void http_stop(struct http *http, int drain_ms)
 {
     if (http == NULL)
         return;
     http->stopping = true;
+    stop_listening(http);
     for (int64_t until = when_monotonic_ms() + drain_ms;
          http->busy > 0 && when_monotonic_ms() < until;)
-        usleep(10000);
-    /* mg_stop notices after up to 2 s, and who comes now is refused: with nobody served, the
-     * threads and what they look at may end with the process. */
-    if (http->busy == 0)
-        return;
-    mg_stop(http->context);
-    mg_exit_library();
-    for (int i = 0; i < http->options.threads; i++)
-        pthread_mutex_destroy(&http->slots[i].lock);
-    free(http->slots);
-    free(http);
+        usleep(5000);
 }

@@ -80,6 +80,10 @@ int64_t http_query_int(const struct http_request *request, const char *name, int
 #define HTTP_MIN_RATE 128 /* bytes a second, averaged over 20 s; below that a body is cut off */
 int64_t http_read(struct http_request *request, void *bytes, size_t size);
 
+/* Whether http_read has something to say (bytes, the end, a failure), waiting at most timeout_ms
+ * for it. */
+bool http_wait(struct http_request *request, int timeout_ms);
+
 /* Reads the whole body of a form or a small document into out, to its maximum. 0; -1 as above; 1 if
  * it is larger than out may be. */
 int http_read_small(struct http_request *request, struct buf *out);
@@ -136,7 +140,11 @@ int http_threads(const struct http *http);
 /* Whether http_stop has begun: long answers end themselves when they see it. */
 bool http_stopping(const struct http_request *request);
 
-/* Takes no new requests, waits at most drain_ms for those under way, then ends them. */
+/*
+ * Takes no new connections and waits at most drain_ms for the requests under way. The process must
+ * end afterwards: threads are left as they are, since civetweb's own end waits up to two seconds
+ * for each idle one to look up. What a call has in hand survives that as it survives a crash.
+ */
 void http_stop(struct http *http, int drain_ms);
 
 #endif

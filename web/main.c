@@ -174,8 +174,10 @@ int main(int argc, char **argv)
     }
     http_stop(room.web.http, DRAIN_MS);
     drop_keeper_stop(room.keeper);
-    page_close();
-    web_close(&room.web);
+    if (room.web.http == NULL) { /* else its threads have it to the end */
+        page_close();
+        web_close(&room.web);
+    }
     store_close(room.store);
     service_end(&room.service);
     return status;

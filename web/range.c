@@ -43,16 +43,15 @@ enum range range_parse(const char *header, int64_t size, int64_t *first, int64_t
     const char *at = skip(header + 6);
     if (*at == '-')
         return suffix(at + 1, size, first, last);
-    *first = number(&at);
-    if (*first < 0 || *at++ != '-')
+    int64_t from = number(&at), to = INT64_MAX;
+    if (from < 0 || *at++ != '-')
         return RANGE_WHOLE;
-    *last = INT64_MAX;
-    if (*skip(at) != '\0' && ((*last = number(&at)) < *first || *skip(at) != '\0'))
+    if (*skip(at) != '\0' && ((to = number(&at)) < from || *skip(at) != '\0'))
         return RANGE_WHOLE;
-    if (*first >= size)
+    if (from >= size)
         return RANGE_OUTSIDE;
-    if (*last >= size)
-        *last = size - 1;
+    *first = from;
+    *last = to < size ? to : size - 1;
     return RANGE_PART;
 }
 

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STEP 65536
+#define STEP           65536
+#define SHOWN_AFTER_MS 300
 
 /* ---- refusals ---- */
 
@@ -35,13 +36,21 @@ void upload_refuse(struct call *call, enum drop_result result, const char *path)
 
 /* ---- bodies ---- */
 
+/* The next bytes. If they let us wait, others may see what has come so far. */
+static int64_t read_some(struct call *call, struct drop_arrival *arrival, uint8_t *piece)
+{
+    if (!http_wait(call->http, SHOWN_AFTER_MS))
+        drop_arrival_show(arrival);
+    return http_read(call->http, piece, STEP);
+}
+
 enum upload_end upload_body(struct call *call, struct drop_arrival *arrival,
                             enum drop_result *result, upload_bytes *also, void *context)
 {
     uint8_t *piece = mem_alloc(STEP);
     int64_t got;
     *result = DROP_OK;
-    while (*result == DROP_OK && (got = http_read(call->http, piece, STEP)) > 0) {
+    while (*result == DROP_OK && (got = read_some(call, arrival, piece)) > 0) {
         *result = drop_write(arrival, piece, (size_t)got);
         if (also != NULL)
             also(context, piece, (size_t)got);

@@ -57,19 +57,19 @@ static int find_fd(const struct mg_request_info *info, int bound)
     return found;
 }
 
+static struct wire_peer *peer_of(struct wire *wire)
+{
+    return mg_get_user_connection_data(wire->connection);
+}
+
 int wire_fd(struct wire *wire)
 {
     if (wire->fd != WIRE_UNKNOWN)
         return wire->fd;
-    /* Kept with the connection for its later requests: the number plus one, 0 being unknown. */
-    intptr_t kept = (intptr_t)mg_get_user_connection_data(wire->connection);
-    if (kept == 0) {
-        wire->fd = find_fd(mg_get_request_info(wire->connection), wire->fd_bound);
-        mg_set_user_connection_data(wire->connection, (void *)(intptr_t)(wire->fd + 2));
-    } else {
-        wire->fd = (int)kept - 2;
-    }
-    return wire->fd;
+    struct wire_peer *peer = peer_of(wire);
+    if (peer->fd == WIRE_UNKNOWN)
+        peer->fd = find_fd(mg_get_request_info(wire->connection), wire->fd_bound);
+    return wire->fd = peer->fd;
 }
 
 /* ---- the watch ---- */
@@ -124,23 +124,62 @@ void wire_watch(struct wire_slot *slot, int64_t now_ms)
 
 /* ---- reading ---- */
 
-/* How many bytes to ask civetweb for, so that it does not wait for more than has come: it returns
- * only when it has them all. Of a chunked body a sixth of what lies in the socket is certainly
- * there: six bytes carry one at least. What it has buffered itself it does not tell. */
+static int64_t queued(const struct wire *wire)
+{
+    int bytes = 0;
+    return ioctl(wire->fd, SIOCINQ, &bytes) < 0 ? 0 : bytes;
+}
+
+/* What civetweb read ahead of the body together with the head, which it does not tell: all that
+ * the connection brought, less what lies in the socket and what earlier requests and this head took
+ * of it. 0 if that cannot be known. */
+static int64_t buffered(struct wire *wire)
+{
+    const struct wire_peer *peer = peer_of(wire);
+    if (wire->buffered != WIRE_UNKNOWN)
+        return wire->buffered;
+    wire->buffered = 0;
+    uint64_t brought = bytes_passed(wire->fd, false);
+    if (!peer->exact || brought == UINT64_MAX)
+        return 0;
+    int64_t ahead = (int64_t)(brought - peer->consumed - wire->head_size) - queued(wire);
+    if (ahead > 0 && ahead <= BUFFERED_MAX)
+        wire->buffered = ahead;
+    return wire->buffered;
+}
+
+/* How many bytes of the body are certainly there. civetweb returns only when it has all that it was
+ * asked for, so it is never asked for more. Of a chunked body, six bytes carry one at least. */
+static int64_t there(struct wire *wire)
+{
+    int64_t ahead = buffered(wire) - wire->taken, count = queued(wire);
+    if (wire->head.length < 0)
+        return count / 6;
+    count += ahead > 0 ? ahead : 0;
+    int64_t left = wire->head.length - wire->taken;
+    return count < left ? count : left;
+}
+
+bool wire_wait(struct wire *wire, int timeout_ms)
+{
+    if (wire->complete || wire->broken || wire_fd(wire) < 0 || there(wire) > 0 ||
+        (wire->head.length >= 0 && wire->taken == wire->head.length))
+        return true;
+    /* Of what civetweb has of a chunked body, little is known until it is surely used up. */
+    if (wire->head.length < 0 && wire->taken < buffered(wire))
+        return true;
+    struct pollfd state = {.fd = wire->fd, .events = POLLIN};
+    return poll(&state, 1, timeout_ms) != 0;
+}
+
 static size_t how_many(struct wire *wire, size_t size)
 {
-    int queued = 0;
-    int64_t left = wire->head.length - wire->taken;
     if (wire_fd(wire) < 0)
         return size < 1024 ? size : 1024;
-    if (ioctl(wire->fd, SIOCINQ, &queued) < 0 || queued < 0)
-        queued = 0;
-    size_t ready = (size_t)queued;
-    if (wire->head.length < 0)
-        ready = ready >= 12 ? ready / 6 : 1;
-    else if (ready == 0)
-        ready = left <= BUFFERED_MAX ? (size_t)left : 1;
-    return ready < size ? ready : size;
+    int64_t ready = there(wire);
+    if (ready < 1)
+        ready = 1;
+    return (size_t)ready < size ? (size_t)ready : size;
 }
 
 static int say_continue(struct wire *wire)
@@ -312,4 +351,7 @@ void wire_settle(struct wire *wire)
     if (unread && !wire->cut && !wire->broken)
         linger(wire);
     watch_end(wire);
+    struct wire_peer *peer = peer_of(wire);
+    peer->exact &= wire->head.length >= 0 && wire->taken == wire->head.length;
+    peer->consumed += wire->head_size + (uint64_t)wire->taken;
 }

@@ -20,6 +20,13 @@
 
 struct mg_connection;
 
+/* What outlives a request: a connection. Made at its first request, freed at its end. */
+struct wire_peer {
+    int fd;            /* -1: not to be had */
+    uint64_t consumed; /* bytes of requests that were read to their end */
+    bool exact;        /* consumed is right: no chunked body among them */
+};
+
 /* What the watch knows of a thread. */
 struct wire_slot {
     pthread_mutex_t lock;
@@ -45,7 +52,9 @@ struct wire {
     int fd;       /* WIRE_UNKNOWN not looked for yet, -1 not to be had */
 
     /* the body */
-    int64_t taken;  /* bytes read of it */
+    int64_t taken;    /* bytes read of it */
+    int64_t buffered; /* of it in civetweb's hands at the start; WIRE_UNKNOWN not asked yet */
+    size_t head_size;
     bool continued; /* 100 was sent, or a final answer was */
     bool complete;  /* read to its end */
     bool broken;
@@ -72,6 +81,8 @@ struct http_wire {
 /* The descriptor, looked for at the first call; -1 if it is not to be had. */
 int wire_fd(struct wire *wire);
 
+/* Whether wire_read would have something, as http_wait. */
+bool wire_wait(struct wire *wire, int timeout_ms);
 /* Bytes of the body, as http_read. */
 int64_t wire_read(struct wire *wire, void *bytes, size_t size);
 /* All bytes; more: others follow at once. 0 or -1. */

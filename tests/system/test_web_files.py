@@ -1,0 +1,241 @@
+"""The drop over HTTP, outwards: listings, ranges, conditions, archives, files still arriving."""
+
+import hashlib
+import io
+import json
+import socket
+import tarfile
+import zipfile
+
+import pytest
+
+from conftest import Box, program, wait_for
+
+BYTES = bytes(range(256)) * 40
+SUM = hashlib.sha256(BYTES).hexdigest()
+ETAG = f'"{SUM}"'
+
+
+@pytest.fixture(scope="module")
+def web():
+    """One box for this file, with a file and a folder in its drop."""
+    program("riad-web")
+    box = Box({"chat": {"enabled": "no"}, "mirror": {"enabled": "no"}})
+    try:
+        box.start()
+        assert box.request("PUT", "/files/ten.bin", b"0123456789")[0] == 201
+        assert box.request("PUT", "/files/f/a%20%C3%A9.bin", BYTES)[0] == 201
+        assert box.request("PUT", "/files/f/deep/" + "n" * 150 + ".txt", b"deep")[0] == 201
+        assert box.request("PUT", "/files/f/empty", b"")[0] == 201
+        yield box
+        box.stop()
+    finally:
+        box.remove()
+
+
+RANGES = [
+    # Range, status, Content-Range, body
+    (None, 200, None, b"0123456789"),
+    ("bytes=0-0", 206, "bytes 0-0/10", b"0"),
+    ("bytes=0-99", 206, "bytes 0-9/10", b"0123456789"),
+    ("bytes=3-5", 206, "bytes 3-5/10", b"345"),
+    ("bytes=7-", 206, "bytes 7-9/10", b"789"),
+    ("bytes=-3", 206, "bytes 7-9/10", b"789"),
+    ("bytes=-30", 206, "bytes 0-9/10", b"0123456789"),
+    ("bytes=10-", 416, "bytes */10", None),
+    ("bytes=12-15", 416, "bytes */10", None),
+    ("bytes=-0", 416, "bytes */10", None),
+    ("bytes=5-3", 200, None, b"0123456789"),
+    ("bytes=0-1,3-4", 200, None, b"0123456789"),
+    ("lines=0-1", 200, None, b"0123456789"),
+    ("bytes=x", 200, None, b"0123456789"),
+]
+
+
+@pytest.mark.parametrize("given,status,content_range,body", RANGES)
+def test_range(web, given, status, content_range, body):
+    got, head, bytes_ = web.request("GET", "/files/ten.bin", headers={"Range": given} if given else {})
+    assert (got, head.get("content-range")) == (status, content_range)
+    if body is not None:
+        assert bytes_ == body
+        assert head["content-length"] == str(len(body))
+        assert head["accept-ranges"] == "bytes"
+
+
+def test_range_of_an_empty_file(web):
+    assert web.request("GET", "/files/f/empty")[2] == b""
+    assert web.request("GET", "/files/f/empty", headers={"Range": "bytes=0-"})[0] == 416
+
+
+def test_etag_is_the_digest_and_conditions_hold(web):
+    path = "/files/f/a%20%C3%A9.bin"
+    status, head, body = web.request("GET", path)
+    assert (status, head["etag"], body) == (200, ETAG, BYTES)
+    changed = head["last-modified"]
+    ask = lambda **headers: web.request(
+        "GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
+    assert ask(If_None_Match=ETAG)[0] == 304
+    assert ask(If_None_Match=f'W/{ETAG}, "x"')[0] == 304
+    assert ask(If_None_Match=ETAG)[2] == b""
+    assert ask(If_None_Match='"x"')[0] == 200
+    assert ask(If_Modified_Since=changed)[0] == 304
+    assert ask(If_Match='"x"')[0] == 412
+    assert ask(If_Unmodified_Since="Sun, 22 Nov 1998 16:11:23 GMT")[0] == 412
+    assert ask(Range="bytes=0-3", If_Range=ETAG)[0] == 206
+    assert ask(Range="bytes=0-3", If_Range=changed)[0] == 206
+    assert ask(Range="bytes=0-3", If_Range='"x"')[0] == 200
+    assert ask(Range="bytes=0-3", If_Range=f"W/{ETAG}")[0] == 200
+
+
+def test_head_has_no_body(web):
+    status, head, body = web.request("HEAD", "/files/ten.bin")
+    assert (status, head["content-length"], body) == (200, "10", b"")
+    assert web.request("HEAD", "/files/nothing")[0] == 404
+
+
+def test_large_file_whole_and_in_parts(web, tmp_path):
+    large = bytes(range(251)) * 40000
+    assert web.request("PUT", "/files/large", large)[0] == 201
+    assert web.request("GET", "/files/large")[2] == large
+    part = web.request("GET", "/files/large", headers={"Range": "bytes=1000000-9999999"})[2]
+    assert part == large[1000000:10000000]
+    (tmp_path / "part").write_bytes(large[:12345])
+    web.curl("-C", "-", "-o", tmp_path / "part", web.url("/files/large"))
+    assert (tmp_path / "part").read_bytes() == large
+
+
+def test_listings_are_negotiated(web):
+    plain = web.curl("/files/").stdout.splitlines()
+    assert "ten.bin" in plain and "f/" in plain
+    status, head, body = web.request("GET", "/files/f/", headers={"Accept": "application/json"})
+    rows = {row["name"]: row for row in json.loads(body)["files"]}
+    assert rows["a é.bin"]["sha256"] == SUM and rows["a é.bin"]["size"] == len(BYTES)
+    assert rows["deep"]["folder"] is True
+    assert "Accept" in head["vary"]
+    status, head, body = web.request("GET", "/files/", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert head["content-type"].startswith("text/html") and b"ten.bin" in body
+    assert "Accept" in head["vary"]
+    assert web.request("GET", "/files/?json", headers={"Accept": "text/html"})[1][
+        "content-type"
+    ].startswith("application/json")
+    assert web.request("GET", "/files/?text", headers={"Accept": "text/html"})[1][
+        "content-type"
+    ].startswith("text/plain")
+    assert web.request("GET", "/files/?html")[1]["content-type"].startswith("text/html")
+    assert web.request("GET", "/files/f")[1]["location"] == "/files/f/"
+    assert web.request("GET", "/files/none/")[0] == 404
+
+
+def test_a_folder_as_tar_and_zip(web):
+    status, head, body = web.request("GET", "/files/f/?tar")
+    assert int(head["content-length"]) == len(body)
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        names = tar.getnames()
+        assert tar.extractfile("a é.bin").read() == BYTES
+    assert sorted(names) == sorted(["a é.bin", "deep/" + "n" * 150 + ".txt", "empty"])
+    status, head, body = web.request("GET", "/files/f/?zip")
+    assert int(head["content-length"]) == len(body)
+    with zipfile.ZipFile(io.BytesIO(body)) as zip_:
+        assert zip_.testzip() is None
+        assert sorted(zip_.namelist()) == sorted(names)
+        assert zip_.read("a é.bin") == BYTES
+
+
+def test_peoples_bytes_do_not_run_as_the_page(web):
+    for name, inline in [("evil.html", False), ("evil.svg", True), ("note.txt", True)]:
+        web.request("PUT", f"/files/{name}", b"<script>alert(1)</script>")
+        head = web.request("GET", f"/files/{name}")[1]
+        assert head["x-content-type-options"] == "nosniff"
+        assert "sandbox" in head["content-security-policy"]
+        assert head["content-disposition"].startswith("inline" if inline else "attachment")
+
+
+def test_api(web):
+    assert web.request("GET", "/healthz")[2] == b"ok\n"
+    status = json.loads(web.request("GET", "/api/status")[2])
+    assert status["services"]["web"]["state"] == "up" and status["drop"]["files"] >= 4
+    files = json.loads(web.request("GET", "/api/files?words=ten")[2])["files"]
+    assert [row["path"] for row in files] == ["ten.bin"]
+    assert json.loads(web.request("GET", "/api/people")[2]) == {"people": []}
+    assert web.request("GET", "/api/leases")[0] == 401
+    metrics = web.request("GET", "/metrics")[2].decode()
+    assert "\nriad_drop_files " in metrics and 'riad_http_responses_total{class="2xx"}' in metrics
+
+
+def test_errors_come_as_they_are_asked_for(web):
+    status, head, body = web.request("GET", "/files/none", headers={"Accept": "application/json"})
+    assert (status, json.loads(body)["status"]) == (404, 404)
+    assert web.request("GET", "/files/none")[1]["content-type"].startswith("text/plain")
+    status, head, body = web.request("PATCH", "/files/none")
+    assert status == 405 and "PUT" in head["allow"]
+
+
+def test_a_file_still_arriving_is_followed_to_its_end(web):
+    put = socket.create_connection(("127.0.0.1", web.web_port))
+    put.sendall(b"PUT /files/coming HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n")
+    put.sendall(b"a" * 100000)
+
+    def arriving():
+        rows = json.loads(web.request("GET", "/api/files")[2])["arriving"]
+        return any(row["path"] == "coming" and row["received"] >= 100000 for row in rows)
+
+    wait_for(arriving, "the arrival to be known")
+    assert not any(
+        row["path"] == "coming" for row in json.loads(web.request("GET", "/api/files")[2])["files"]
+    )
+    get = socket.create_connection(("127.0.0.1", web.web_port))
+    get.settimeout(20)
+    get.sendall(b"GET /files/coming HTTP/1.1\r\nHost: localhost\r\nRange: bytes=5-\r\n"
+                b"Connection: close\r\n\r\n")  # fmt: skip
+    seen = b""
+    while seen.count(b"a") < 100000:
+        seen += get.recv(65536)
+    put.sendall(b"b" * 100000)
+    while piece := get.recv(65536):
+        seen += piece
+    put.close()
+    get.close()
+    head, _, body = seen.partition(b"\r\n\r\n")
+    assert b" 200 " in head.splitlines()[0]
+    assert b"no-store" in head and b"chunked" in head and b"ETag" not in head
+    assert body.count(b"b") == 100000 and body.endswith(b"\r\n0\r\n\r\n")
+
+
+def test_who_follows_an_upload_that_breaks_off_gets_the_rest_when_it_goes_on(web):
+    token = "A" * 22
+    put = socket.create_connection(("127.0.0.1", web.web_port))
+    put.sendall(b"PUT /files/broken HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n"
+                b"Authorization: Bearer " + token.encode() + b"\r\n\r\n")  # fmt: skip
+    put.sendall(b"a" * 100000)
+    get = socket.create_connection(("127.0.0.1", web.web_port))
+    get.settimeout(20)
+
+    def followed():
+        get.sendall(b"GET /files/broken HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return b" 200 " in get.recv(65536)
+
+    wait_for(followed, "the file to be followed")
+    put.close()
+    owner = {"Authorization": f"Bearer {token}"}
+
+    def offset():
+        head = web.request("HEAD", "/files/broken", headers=owner)[1]
+        return head.get("upload-offset") == "100000"
+
+    wait_for(offset, "the part to be kept")
+    assert "upload-offset" not in web.request("HEAD", "/files/broken")[1]
+    wrong = web.request(
+        "PUT", "/files/broken", b"x", {**owner, "Content-Range": "bytes 5-5/200000"}
+    )
+    assert wrong[0] == 409 and wrong[1]["upload-offset"] == "100000" and b"100000" in wrong[2]
+    done = web.request(
+        "PUT", "/files/broken", b"b" * 100000, {**owner, "Content-Range": "bytes 100000-199999/200000"}
+    )
+    assert done[0] == 201, done
+    seen = b""
+    while not seen.endswith(b"\r\n0\r\n\r\n"):
+        seen += get.recv(65536)
+    get.close()
+    assert seen.count(b"b") == 100000
+    assert web.request("GET", "/files/broken")[2] == b"a" * 100000 + b"b" * 100000

@@ -1,0 +1,257 @@
+"""HTTP from people who mean harm, or whose programs are broken."""
+
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from conftest import Box, program, wait_for
+
+
+@pytest.fixture(scope="module")
+def web():
+    program("riad-web")
+    box = Box({"chat": {"enabled": "no"}, "mirror": {"enabled": "no"}, "web": {"max_file": "1M"}})
+    try:
+        box.start()
+        yield box
+        box.stop()
+    finally:
+        box.remove()
+
+
+def connect(web):
+    raw = socket.create_connection(("127.0.0.1", web.web_port))
+    raw.settimeout(20)
+    return raw
+
+
+def talk(web, bytes_, end=False):
+    """Sends bytes, and reads until the box closes; only for requests after which it must."""
+    with connect(web) as raw:
+        raw.sendall(bytes_)
+        if end:
+            raw.shutdown(socket.SHUT_WR)
+        seen = b""
+        try:
+            while piece := raw.recv(65536):
+                seen += piece
+        except ConnectionResetError:
+            pass
+        return seen
+
+
+def status(answer):
+    return int(answer.split(b" ", 2)[1]) if answer else None
+
+
+HOST = b"Host: localhost\r\n"
+HEADS = [
+    # What is sent, and the only status that may come back before the connection closes.
+    (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / ", 400),
+    (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400),
+    (b"PUT /files/x HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
+    (b"PUT /files/x HTTP/1.1\r\n" + HOST + b"Content-Length: +1\r\n\r\na", 400),
+    (b"PUT /files/x HTTP/1.1\r\n" + HOST + b"Content-Length: 1 1\r\n\r\na", 400),
+    (b"PUT /files/x HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", (400, 501)),
+    (b"PUT /files/x HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: identity\r\n\r\n", (400, 501)),
+    (b"PUT /files/x HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\n" + HOST + b"".join(b"X-%d: y\r\n" % i for i in range(70)) + b"\r\n", 431),
+    (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 20000 + b"\r\n\r\n", (400, 413, 431)),
+    (b"GET /%00 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    (b"GET /files/%0d%0aX:y HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    (b"GET /%ff HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    (b"GET /files/../../etc/passwd HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", 400),
+    (b"GET /files/..%2f..%2fetc/passwd HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", 400),
+    (b"GET /files/.arriving/x HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", 400),
+    (b"PUT /files/.hidden HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nConnection: close\r\n\r\na", 400),
+    (b"PUT /files/CON HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nConnection: close\r\n\r\na", 400),
+    (b"GET / HTTP/3.0\r\n" + HOST + b"\r\n", (400, 505)),
+    (b"BREW / HTTP/1.1\r\n" + HOST + b"\r\n", (400, 501)),
+    (b"PROPFIND / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", (400, 405, 501)),
+    (b"GET  / HTTP/1.1 \r\n" + HOST + b"\r\n", 400),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello over TLS", 400),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", (400, None)),
+    (b"PUT /files/x HTTP/1.1\r\n" + HOST + b"Expect: miracles\r\nContent-Length: 1\r\n\r\na", 417),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("head,wanted", HEADS, ids=range(len(HEADS)))
+def test_heads_that_are_refused(web, head, wanted):
+    answer = talk(web, head, end=True)
+    assert status(answer) in (wanted if isinstance(wanted, tuple) else (wanted,)), answer
+    assert answer.count(b"HTTP/1.1 ") <= 1, answer
+    assert web.request("GET", "/healthz")[0] == 200
+
+
+CHUNKS = [
+    b"zz\r\nab\r\n0\r\n\r\n",
+    b"-1\r\nab\r\n0\r\n\r\n",
+    b"ffffffffffffffff\r\nab\r\n0\r\n\r\n",
+    b"2\r\nabXX0\r\n\r\n",
+    b"2;" + b"x" * 100 + b"\r\nab\r\n0\r\n\r\n",
+    b"5\r\nab",
+]
+
+
+@pytest.mark.parametrize("body", CHUNKS, ids=range(len(CHUNKS)))
+def test_chunks_that_are_wrong_store_nothing(web, body):
+    talk(web, b"PUT /files/chunks HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + body, True)
+    assert web.request("GET", "/files/chunks")[0] == 404
+    assert web.request("GET", "/healthz")[0] == 200
+
+
+def test_a_length_that_was_a_lie(web):
+    talk(web, b"PUT /files/short HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\nabc", end=True)
+    assert web.request("GET", "/files/short")[0] == 404
+    answer = talk(web, b"PUT /files/long HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\nConnection: close\r\n\r\nabcdef")
+    assert status(answer) == 201
+    assert web.request("GET", "/files/long")[2] == b"abc"
+
+
+def test_pipelined_requests_are_answered_in_order(web):
+    web.request("PUT", "/files/one", b"1")
+    answer = talk(
+        web,
+        b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+        b"PUT /files/two HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\ntwo"
+        b"GET /files/two HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n",
+    )
+    assert answer.count(b"HTTP/1.1 ") == 3
+    assert answer.index(b"ok\n") < answer.index(b" 201 ") and answer.endswith(b"two")
+
+
+def test_what_is_too_large_is_refused_before_the_body(web):
+    with connect(web) as raw:
+        raw.sendall(b"PUT /files/big HTTP/1.1\r\n" + HOST + b"Content-Length: 2000000\r\nExpect: 100-continue\r\n\r\n")
+        answer = raw.recv(65536)
+    assert status(answer) == 413 and b"100 Continue" not in answer
+    # Without waiting, and with a client that does not stop sending: the answer still arrives.
+    answer = talk(web, b"PUT /files/big HTTP/1.1\r\n" + HOST + b"Content-Length: 2000000\r\n\r\n" + b"a" * 2000000)
+    assert status(answer) == 413
+    # Not known before: refused on the way.
+    body = b"".join(b"10000\r\n" + b"a" * 65536 + b"\r\n" for _ in range(20)) + b"0\r\n\r\n"
+    answer = talk(web, b"PUT /files/big HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + body)
+    assert status(answer) == 413
+    assert web.request("GET", "/files/big")[0] == 404
+
+
+def test_an_expectation_is_met(web):
+    with connect(web) as raw:
+        raw.sendall(b"PUT /files/expected HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert raw.recv(65536).startswith(b"HTTP/1.1 100 ")
+        raw.sendall(b"ab")
+        assert status(raw.recv(65536)) == 201
+
+
+ORIGINS = [
+    ({"Origin": "http://evil.example"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Sec-Fetch-Site": "same-site"}, 403),
+    ({"Origin": "http://127.0.0.1:1"}, 403),
+    ({}, 201),
+    ({"Sec-Fetch-Site": "same-origin"}, 201),
+]
+
+
+@pytest.mark.parametrize("headers,wanted", ORIGINS, ids=range(len(ORIGINS)))
+def test_writes_from_other_pages(web, headers, wanted):
+    got = web.request("PUT", f"/o{time.monotonic_ns()}", b"x", headers)
+    assert got[0] == wanted
+    own = {"Origin": f"http://127.0.0.1:{web.web_port}"}
+    assert web.request("PUT", f"/o{time.monotonic_ns()}", b"x", own)[0] == 201
+
+
+def test_a_foreign_name_is_sent_to_the_address(web):
+    for host in ["evil.example", "riad.lan.evil.example", "8.8.8.8"]:
+        status_, head, _ = web.request("GET", "/files/?a=b", headers={"Host": host})
+        assert status_ in (302, 307), host
+        assert head["location"] == f"http://127.0.0.1:{web.web_port}/files/?a=b"
+    for host in ["riad.lan", "riad.local:80", "files.lan", "chat.lan", "opam.lan", "localhost", "127.0.0.1"]:
+        assert web.request("GET", "/healthz", headers={"Host": host})[0] == 200, host
+
+
+def test_multipart_that_is_wrong(web):
+    kind = {"Content-Type": "multipart/form-data; boundary=XX"}
+    file = b'--XX\r\nContent-Disposition: form-data; name="f"; filename="m.txt"\r\n\r\nhello'
+    for body, wanted in [
+        (file, 400),
+        (file + b"\r\n--XXnonsense", 400),
+        (b"", 400),
+        (b"--XX--\r\n", 400),
+        (b"--XX\r\n" + b"a" * 10000, 400),
+        (b"a=b\0" * 10, 400),
+    ]:
+        assert web.request("POST", "/files/", body, kind)[0] == wanted, body
+        assert web.request("GET", "/files/m.txt")[0] == 404
+    assert web.request("POST", "/files/", b"a=b", {"Content-Type": "text/plain"})[0] == 415
+    assert web.request("POST", "/files/", file.replace(b"m.txt", b"../m.txt") + b"\r\n--XX--", kind)[0] == 400
+    assert web.request("POST", "/files/", file + b"\r\n--XX--", kind)[0] == 201
+    assert web.request("GET", "/files/m.txt")[2] == b"hello"
+
+
+@pytest.mark.threads
+def test_silent_and_trickling_connections_do_not_hinder_others(web):
+    silent = [connect(web) for _ in range(200)]
+    trickling = []
+    for i in range(50):
+        raw = connect(web)
+        raw.sendall(b"PUT /files/t%d HTTP/1.1\r\n" % i + HOST + b"Content-Length: 100000\r\n\r\na")
+        trickling.append(raw)
+    try:
+        for _ in range(5):
+            for raw in trickling:
+                raw.sendall(b"a")
+            begun = time.monotonic()
+            assert web.request("GET", "/healthz")[0] == 200
+            assert time.monotonic() - begun < 1
+    finally:
+        for raw in silent + trickling:
+            raw.close()
+
+
+@pytest.mark.threads
+def test_more_connections_than_threads_are_told_so(web):
+    """Each asks for something and keeps its connection: beyond the threads there is 503, not silence."""
+    held, answers = [], []
+    for i in range(540):
+        raw = connect(web)
+        raw.sendall(b"PUT /files/h%d HTTP/1.1\r\n" % i + HOST + b"Content-Length: 10\r\n\r\n")
+        held.append(raw)
+        if i > 500:
+            raw.settimeout(0.2)
+            try:
+                answers.append(raw.recv(65536))
+            except TimeoutError:
+                pass
+    refused = [answer for answer in answers if answer]
+    assert refused and all(status(answer) == 503 and b"Retry-After" in answer for answer in refused)
+    for raw in held:
+        raw.close()
+    wait_for(lambda: web.request("GET", "/healthz")[0] == 200, "the box to have time again")
+
+
+def test_random_bytes(web):
+    import random
+
+    dice = random.Random(7)
+    good = b"PUT /files/r?x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nRange: bytes=0-\r\n\r\nhello"
+    for _ in range(300):
+        bad = bytearray(good)
+        for _ in range(dice.randrange(1, 6)):
+            bad[dice.randrange(len(bad))] = dice.randrange(256)
+        with connect(web) as raw:
+            raw.sendall(bytes(bad))
+            raw.shutdown(socket.SHUT_WR)
+            try:
+                while raw.recv(65536):
+                    pass
+            except OSError:
+                pass
+    assert web.request("GET", "/healthz")[0] == 200
+    assert web.service("web")["restarts"] == 0
