@@ -91,6 +91,7 @@ int drop_arrival_record(struct drop_arrival *arrival)
     struct store *store = arrival->drop->store;
     const void *guest = drop_guest_blob(&arrival->actor);
     int64_t now = when_wall_ms(), synced = digester_synced(&arrival->digester);
+    int64_t touched = arrival->still ? now - DROP_ACTIVE_MS : now;
     int result;
 
     arrival->recorded_ms = when_monotonic_ms();
@@ -102,7 +103,7 @@ int drop_arrival_record(struct drop_arrival *arrival)
                       "UPDATE arrival SET received = ?, synced = ?, size = nullif(?, -1), "
                       "scattered = ?, touched_at = ?, expires_at = ? WHERE id = ?",
                       "iiiiiii", arrival->solid, synced, arrival->size, (int64_t)arrival->scattered,
-                      now, now + 1000 * DROP_PART_LIFE_S, arrival->id);
+                      touched, now + 1000 * DROP_PART_LIFE_S, arrival->id);
         return store_end(store, result);
     }
     result = store_run(
@@ -113,7 +114,7 @@ int drop_arrival_record(struct drop_arrival *arrival)
         "ssibsiiiiiiiii", arrival->key, arrival->path, arrival->actor.person_id, guest,
         (size_t)DIGEST_SHA256_SIZE, arrival->door, arrival->size, arrival->solid, synced,
         (int64_t)arrival->replace, (int64_t)arrival->exact, (int64_t)arrival->scattered,
-        arrival->started_at, now, now + 1000 * DROP_PART_LIFE_S);
+        arrival->started_at, touched, now + 1000 * DROP_PART_LIFE_S);
     if (result == 0) {
         arrival->id = store_last_id(store);
         result = event_append(store, EVENT_ARRIVAL, arrival->id);
@@ -500,6 +501,7 @@ void drop_pause(struct drop_arrival *arrival)
         log_errno("cannot cut the part of %s", arrival->path);
     else
         arrival->scattered = false;
+    arrival->still = true;
     drop_arrival_record(arrival);
     drop_arrival_free(arrival, true);
 }

@@ -138,6 +138,7 @@ struct drop_arrival {
     struct drop_actor actor; /* whose it is */
     int64_t size;            /* -1 not known */
     bool replace, exact, has_match, scattered, announced;
+    bool still; /* paused: nobody writes it now */
     uint8_t match[DIGEST_SHA256_SIZE];
     int fd;
     int64_t length;      /* of the part file */

@@ -348,6 +348,10 @@ static int http_error(struct mg_connection *connection, int status, const char *
                           status, reply_reason(status), strlen(why) + 1, why);
     mg_write(connection, out, (size_t)length);
     mg_disable_keep_alive(connection);
+    struct wire wire = {.connection = connection,
+                        .fd_bound = fd_bound(mg_get_user_context_data(connection)),
+                        .fd = WIRE_UNKNOWN};
+    wire_linger(&wire);
     return 0;
 }
 

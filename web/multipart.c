@@ -173,11 +173,12 @@ static int emit(struct multipart *m, const void *bytes, size_t length)
     return m->in_file && length > 0 ? m->calls->bytes(m->context, bytes, length) : 0;
 }
 
-static int end_part(struct multipart *m)
+/* A file ends only when its boundary turned out to be one. */
+static int end_part(struct multipart *m, enum state next)
 {
     bool file = m->in_file;
     m->in_file = false;
-    m->state = MARK;
+    m->state = next;
     buf_clear(&m->line);
     return file ? m->calls->end(m->context) : 0;
 }
@@ -196,7 +197,9 @@ static ssize_t take_body(struct multipart *m, const char *bytes, size_t length)
         if (++m->matched < m->length)
             return 1;
         m->matched = 0;
-        return end_part(m) < 0 ? -1 : 1;
+        m->state = MARK;
+        buf_clear(&m->line);
+        return 1;
     }
     size_t held = m->matched;
     m->matched = 0;
@@ -211,12 +214,9 @@ static ssize_t take_mark(struct multipart *m, char byte)
     const char *line = buf_text(&m->line);
     size_t blanks = strspn(line, " \t");
     if (strcmp(line, "--") == 0) {
-        m->state = TRAILER;
+        return end_part(m, TRAILER) < 0 ? -1 : 1;
     } else if (strcmp(line + blanks, "\r\n") == 0) {
-        if (++m->parts > MULTIPART_PARTS_MAX)
-            return -1;
-        m->state = HEAD;
-        buf_clear(&m->line);
+        return ++m->parts > MULTIPART_PARTS_MAX || end_part(m, HEAD) < 0 ? -1 : 1;
     } else if (strcmp(line, "-") != 0 && line[blanks] != '\0' && strcmp(line + blanks, "\r") != 0) {
         return -1;
     }

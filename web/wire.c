@@ -315,9 +315,7 @@ void wire_cut(struct wire *wire)
         shutdown(wire->fd, SHUT_RDWR);
 }
 
-/* A client that is still sending would lose our answer to a reset: say that we have ended, and
- * throw away what comes for a moment. */
-static void linger(struct wire *wire)
+void wire_linger(struct wire *wire)
 {
     char waste[16384];
     int64_t until = when_monotonic_ms() + LINGER_MS, left = LINGER_BYTES;
@@ -349,7 +347,7 @@ void wire_settle(struct wire *wire)
     if (unread)
         wire->close = true;
     if (unread && !wire->cut && !wire->broken)
-        linger(wire);
+        wire_linger(wire);
     watch_end(wire);
     struct wire_peer *peer = peer_of(wire);
     peer->exact &= wire->head.length >= 0 && wire->taken == wire->head.length;

@@ -92,6 +92,9 @@ int wire_send_file(struct wire *wire, int fd, int64_t offset, int64_t length);
 /* After the handler: reads what is left of a short body, or lets the client see the answer before
  * the connection closes. */
 void wire_settle(struct wire *wire);
+/* A client that is still sending would lose our answer to a reset: says that we have ended, and
+ * throws away what comes for a moment. */
+void wire_linger(struct wire *wire);
 void wire_cut(struct wire *wire);
 
 /* Cuts a slot's connection if it trickles. now_ms is monotonic. */
