@@ -46,10 +46,12 @@ ARCHIVES := $(ROOMS:%=$(B)/lib%.a)
 main_of = $(if $(filter riad,$(1)),supervisor,$(1:riad-%=%))/main
 BINARIES := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call main_of,$(p)).c),$(B)/$(p)))
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+# Fuzz targets; here they run once over their seeds, and under clang for as long as one likes.
+SEEDED   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # What C sources embed by base/embed.h.
 EMBEDDED := identity/schema.sql $(wildcard web/page/*)
 
-.PHONY: all run test unit system check lint layers asan tsan fuzz bench campaign install deb clean deps help
+.PHONY: all run test archives unit unit-programs seeds system check lint layers asan tsan fuzz bench campaign install deb clean deps help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -67,9 +69,14 @@ test: ## install what is missing, build, and run all tests
 
 check: all unit layers ## the quick tests: unit tests and layers
 
-unit-programs: $(UNIT)
-unit: unit-programs ## unit tests
+archives: $(ARCHIVES)
+
+unit-programs: $(UNIT) $(SEEDED)
+unit: unit-programs seeds ## unit tests
 	@for t in $(UNIT); do $$t || exit 1; done
+
+seeds: $(SEEDED) ## every fuzz target once over its seeds
+	@for t in $(SEEDED); do $$t tests/fuzz/seeds/$${t##*/fuzz_}/* || exit 1; done
 
 system: all ## system tests with real clients; ARGS go to pytest
 	@RIAD_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/system $(ARGS)
@@ -135,4 +142,7 @@ $(BINARIES): $(B)/%: $(ARCHIVES)
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(ARCHIVES)
 	@$(CC) $(CFLAGS) $(LINK) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS) -lcmocka -lpthread
 
--include $(OBJECTS:.o=.d) $(UNIT:=.d)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/once.o $(ARCHIVES)
+	@$(CC) $(CFLAGS) $(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS) -lm
+
+-include $(OBJECTS:.o=.d) $(UNIT:=.d) $(SEEDED:=.d)
