@@ -1,0 +1,123 @@
+"""`riad backup`, `riad export` and `riad reset`: taking a box along, and starting afresh."""
+
+import json
+import re
+import shutil
+import sqlite3
+import subprocess
+import threading
+
+
+def fingerprint(path):
+    line = subprocess.run(
+        ["ssh-keygen", "-lf", str(path)], capture_output=True, text=True, check=True
+    )
+    return line.stdout.split()[1]
+
+
+def fill(box):
+    """People, words public and private, files, a second room."""
+    box.ssh("ada", "say", "the first sentence", check=0)
+    box.ssh("bob", "say", "the second sentence", check=0)
+    box.ssh("ada", "msg", "bob", "a private word", check=0)
+    box.ssh("ada", "drop", "slides.txt", input="slides of ada\n", check=0)
+    box.curl("-T", box.conf, "/handouts.txt")
+
+
+def test_a_backup_taken_while_running_makes_another_box(make_box, tmp_path):
+    box = make_box()
+    fill(box)
+    stop, sent = threading.Event(), []
+
+    def chatter():
+        while not stop.is_set():
+            text = f"line {len(sent)}"
+            if box.ssh("carol", "say", text).returncode == 0:
+                sent.append(text)
+
+    thread = threading.Thread(target=chatter)
+    thread.start()
+    target = tmp_path / "backup"
+    try:
+        done = box.riad("backup", target, check=0)
+    finally:
+        stop.set()
+        thread.join()
+    assert str(target) in done.stdout
+    assert not list(tmp_path.glob("*.incomplete"))
+    assert not (box.state / "store" / ".carrying").exists()
+    assert target.stat().st_mode & 0o077 == 0
+    assert (target / "drop" / "slides.txt").read_text() == "slides of ada\n"
+    assert "To restore it" in (target / "RESTORE.txt").read_text()
+    check = sqlite3.connect(target / "store" / "riad.db")
+    assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    check.close()
+    again = box.riad("backup", target, check=1)
+    assert "does not exist yet" in again.stderr  # never over another one
+
+    moved = make_box(start=False)
+    moved.state.mkdir()
+    for part in ("store", "drop", "keys"):
+        shutil.copytree(target / part, moved.state / part)
+    moved.start()
+    assert fingerprint(moved.state / "keys" / "host_ed25519") == fingerprint(
+        box.state / "keys" / "host_ed25519"
+    )
+    history = moved.ssh("ada", "history", key=box.key("ada"), check=0).stdout
+    assert "the first sentence" in history and "the second sentence" in history
+    assert moved.ssh("ada", "say", "not my key", key=box.key("bob")).returncode != 0
+    assert moved.curl("/files/slides.txt").stdout == "slides of ada\n"
+    assert {row["name"] for row in json.loads(moved.riad("people", "--json").stdout)} >= {
+        "ada",
+        "bob",
+    }
+
+
+def test_a_backup_that_cannot_be_is_not_half_there(make_box, tmp_path):
+    box = make_box(start=False)
+    missing = box.riad("backup", tmp_path / "b", check=1)
+    assert "no box has run" in missing.stderr
+    assert not list(tmp_path.iterdir())
+    box.riad("backup", check=2)
+    box.riad("backup", "a", "b", check=2)
+    (tmp_path / "file").write_text("mine")
+    box.riad("backup", tmp_path / "file", check=1)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_export_holds_what_was_public_and_a_reset_forgets(box, tmp_path):
+    fill(box)
+    target = tmp_path / "export"
+    box.riad("export", target, check=0)
+    days = sorted((target / "rooms" / "lobby").glob("*.json"))
+    text = "".join(path.read_text() for path in (target / "rooms" / "lobby").glob("*.txt"))
+    assert "<ada> the first sentence" in text and "<bob> the second sentence" in text
+    messages = [row for day in days for row in json.loads(day.read_text())["messages"]]
+    said = {row["text"]: row for row in messages}
+    assert said["the first sentence"]["name"] == "ada"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", messages[0]["time"])
+    everything = b"".join(path.read_bytes() for path in target.rglob("*") if path.is_file())
+    assert b"private word" not in everything
+    assert (target / "files" / "slides.txt").read_text() == "slides of ada\n"
+    owners = {row["path"]: row["owner"] for row in json.loads((target / "files.json").read_text())}
+    assert owners == {"slides.txt": "ada", "handouts.txt": None}
+    assert "slides.txt\t14\tada\t" in (target / "files.txt").read_text()
+
+    host_key = (box.state / "keys" / "host_ed25519").read_bytes()
+    assert "nothing was forgotten" in box.riad("reset", input="no\n", check=1).stderr
+    assert box.riad("reset", input="", check=1)
+    chat = box.ssh_open("ada")
+    box.wait_service("chat")
+    done = box.riad("reset", "--yes", check=0)
+    assert "configuration, host key and mirror are kept" in done.stdout
+    chat.stdin.close()
+    chat.stdin = None
+    chat.communicate(timeout=10)
+    assert json.loads(box.riad("people", "--json", check=0).stdout) == []
+    assert box.request("GET", "/files/slides.txt")[0] == 404
+    assert "sentence" not in box.ssh("eve", "history", check=0).stdout
+    box.ssh("ada", "say", "ada is free again", key=box.key("another"), check=0)
+    assert (box.state / "keys" / "host_ed25519").read_bytes() == host_key
+    assert not (box.state / "drop" / "slides.txt").exists()
+    box.curl("-T", box.conf, "/slides.txt")  # the name is free again
+    assert box.request("GET", "/files/slides.txt")[0] == 200
