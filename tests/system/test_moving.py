@@ -7,6 +7,8 @@ import sqlite3
 import subprocess
 import threading
 
+from conftest import wait_for
+
 
 def fingerprint(path):
     line = subprocess.run(
@@ -107,7 +109,7 @@ def test_an_export_holds_what_was_public_and_a_reset_forgets(box, tmp_path):
     assert "nothing was forgotten" in box.riad("reset", input="no\n", check=1).stderr
     assert box.riad("reset", input="", check=1)
     chat = box.ssh_open("ada")
-    box.wait_service("chat")
+    wait_for(lambda: '"here":true' in box.riad("people", "--json").stdout, "ada to be here")
     done = box.riad("reset", "--yes", check=0)
     assert "configuration, host key and mirror are kept" in done.stdout
     chat.stdin.close()
@@ -116,7 +118,8 @@ def test_an_export_holds_what_was_public_and_a_reset_forgets(box, tmp_path):
     assert json.loads(box.riad("people", "--json", check=0).stdout) == []
     assert box.request("GET", "/files/slides.txt")[0] == 404
     assert "sentence" not in box.ssh("eve", "history", check=0).stdout
-    box.ssh("ada", "say", "ada is free again", key=box.key("another"), check=0)
+    line = ["ada", "say", "ada is free again"]
+    wait_for(lambda: box.ssh(*line, key=box.key("another")).returncode == 0, "ada to be free")
     assert (box.state / "keys" / "host_ed25519").read_bytes() == host_key
     assert not (box.state / "drop" / "slides.txt").exists()
     box.curl("-T", box.conf, "/slides.txt")  # the name is free again

@@ -52,9 +52,7 @@ def test_people_are_listed_shown_renamed_and_given_roles(box):
     assert fingerprint(box, "ada") in people(box, "show", "ada").stdout
 
     assert "countess" in people(box, "rename", "ada", "Countess").stdout
-    assert "<countess>" in box.ssh("bob", "history", check=0).stdout or "countess" in box.ssh(
-        "bob", "history", check=0
-    ).stdout
+    assert "countess" in box.ssh("bob", "history", check=0).stdout
     box.ssh("countess", "say", "still me", key=box.key("ada"), check=0)
     people(box, "rename", "bob", "c0untess", check=1)
     assert "letters a to z" in people(box, "rename", "bob", "b b", check=1).stderr
@@ -137,7 +135,9 @@ def test_forgetting_and_merging(box):
     history = box.ssh("carol", "history", check=0).stdout
     assert "adas sentence" in history and "bobs sentence" not in history
     assert "ada>" not in history and "lovelace" not in history.replace("lovelaces sentence", "")
-    box.ssh("bob", "say", "a new bob", key=box.key("newbob"), check=0)
+    # The name is free again; the chat holds it back for the key that took it a few seconds ago.
+    line = ["bob", "say", "a new bob"]
+    wait_for(lambda: box.ssh(*line, key=box.key("newbob")).returncode == 0, "bob to be free")
 
 
 def test_newcomers_wait_until_they_are_admitted(make_box):
