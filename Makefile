@@ -79,7 +79,7 @@ seeds: $(SEEDED) ## every fuzz target once over its seeds
 	@for t in $(SEEDED); do $$t tests/fuzz/seeds/$${t##*/fuzz_}/* || exit 1; done
 
 system: all ## system tests with real clients; ARGS go to pytest
-	@RIAD_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q -p no:cacheprovider tests/system $(ARGS)
+	@RIAD_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(if $(findstring tests/,$(ARGS)),,tests/system) $(ARGS)
 
 layers: all ## includes follow the arrows of the house only
 	@tests/layers $(B)

@@ -24,25 +24,34 @@ enum { FD_CONFIG = 3, FD_KEEPER, FD_DOORBELL, FD_OTHERS, FD_NAMED = FD_OTHERS + 
 /* Exit status of a child that never became a service; what went wrong is in the log. */
 #define EXIT_UNBORN 127
 
-char *spawn_find(enum service_id id)
+/* The program if it is in that folder; NULL if it is not. */
+static char *find_in(const char *folder, enum service_id id)
 {
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *slash, *path;
+    char *path = mem_printf("%s/riad-%s", folder, service_name(id));
 
-    if (length > 0) {
-        self[length] = '\0';
-        slash = strrchr(self, '/');
-        path = mem_printf("%.*s/riad-%s", (int)(slash - self), self, service_name(id));
-        if (access(path, X_OK) == 0)
-            return path;
-        free(path);
-    }
-    path = mem_printf("%s/riad-%s", RIAD_LIBEXEC, service_name(id));
     if (access(path, X_OK) == 0)
         return path;
     free(path);
     return NULL;
+}
+
+char *spawn_find(enum service_id id)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *installed, *path;
+
+    if (length <= 0)
+        return find_in(RIAD_LIBEXEC, id);
+    self[length] = '\0';
+    *strrchr(self, '/') = '\0';
+    path = find_in(self, id);
+    if (path)
+        return path;
+    installed = mem_printf("%s/../libexec/riad", self);
+    path = find_in(installed, id);
+    free(installed);
+    return path ? path : find_in(RIAD_LIBEXEC, id);
 }
 
 /* ---- in the child ---- */

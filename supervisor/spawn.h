@@ -28,8 +28,8 @@ struct spawn {
     size_t fd_count;
 };
 
-/* The path of the program `riad-NAME`: beside our own executable, else in RIAD_LIBEXEC; yours to
- * free. NULL if it is in neither; nothing is logged. */
+/* The path of the program `riad-NAME`: beside our own executable, in ../libexec/riad from
+ * there, else in RIAD_LIBEXEC; yours to free. NULL if it is in none; nothing is logged. */
 char *spawn_find(enum service_id id);
 
 /* Starts it. All descriptors are lent. Its process id, also its process group; -1, logged. */
