@@ -161,6 +161,7 @@ static void panel_fill(struct call *call, const struct talk_wish *wish, struct b
     snprintf(longest, sizeof longest, "%lld", (long long)call->config->chat.max_message);
     const char *person = call->visitor.known ? call->visitor.person.name : "";
     const struct template_value values[] = {
+        TEMPLATE_TEXT("level", wish->alone ? "1" : "2"),
         TEMPLATE_TEXT("room", wish->room.name),
         TEMPLATE_TEXT("with", wish->with.name),
         TEMPLATE_TEXT("newest", newest),
@@ -224,6 +225,7 @@ void talk_answer(struct call *call)
     struct buf body;
     buf_init(&body, 2 * PANEL_MAX);
     talk_wish(call, ROOM_LOBBY, &wish);
+    wish.alone = true;
     talk_panel(call, &wish, &body);
     search_put(&wish, &body);
     page_reply(call, wish.trouble != NULL ? 404 : 200, "Chat", "talk", &body);

@@ -169,11 +169,16 @@ class Upload {
     this.stop.onclick = () => this.row.remove();
     tell(this.path + ': ' + text);
   }
+  // The box may still be reading what was sent: again, then.
+  async discard(tries) {
+    const answer = await fetch(this.url, {method: 'DELETE', headers: {'Tus-Resumable': '1.0.0'}}).catch(() => null);
+    if (tries && (!answer || answer.status === 423)) setTimeout(() => this.discard(tries - 1), 500);
+  }
   cancel() {
     this.gone = true;
     if (this.xhr) this.xhr.abort();
     forget(this.memory);
-    if (this.url) fetch(this.url, {method: 'DELETE', headers: {'Tus-Resumable': '1.0.0'}}).catch(() => {});
+    if (this.url) this.discard(8);
     this.row.remove();
     tell(this.path + ' cancelled');
     running.delete(this);

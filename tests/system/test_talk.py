@@ -1,0 +1,362 @@
+"""The conversation and sign-in over HTTP: events that resume, who may write, what is refused."""
+
+import json
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+from conftest import Box, needs, program, wait_for
+
+
+@pytest.fixture(scope="module")
+def box():
+    """One box for all of them; each test takes names of its own."""
+    program("riad")
+    made = Box({})
+    try:
+        made.start()
+        yield made
+        made.stop()
+    finally:
+        made.remove()
+
+
+def take_name(box, name):
+    """A browser's cookie for a free name."""
+    status, headers, body = box.request(
+        "POST", "/you/name", f"name={name}", {"Content-Type": "application/x-www-form-urlencoded"}
+    )
+    assert status == 303, body
+    return re.search(r"riad=([^;]+)", headers["set-cookie"])[1]
+
+
+def say(box, cookie, text, **more):
+    return box.request(
+        "POST",
+        "/chat/messages",
+        json.dumps({"text": text, **more}),
+        {"Content-Type": "application/json", "Cookie": f"riad={cookie}"},
+    )
+
+
+def said(box, cookie, text, **more):
+    status, _, body = say(box, cookie, text, **more)
+    assert status == 201, body
+    return json.loads(body)["id"]
+
+
+class Follower:
+    """`curl -N BOX/chat/events`, read as it comes."""
+
+    def __init__(self, box, *arguments, path="/chat/events"):
+        self.blocks = []
+        self.process = subprocess.Popen(
+            [needs("curl"), "-sS", "-N", *arguments, box.url(path)],
+            stdout=subprocess.PIPE, text=True)  # fmt: skip
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        block = {}
+        for line in self.process.stdout:
+            line = line.rstrip("\n")
+            if not line:
+                self.blocks.append(block)
+                block = {}
+            else:
+                name, _, value = line.partition(":")
+                block[name] = value.strip()
+
+    def messages(self):
+        """(id, text) of every message so far."""
+        return [
+            (int(block["id"]), json.loads(block["data"])["text"])
+            for block in list(self.blocks)
+            if "id" in block
+        ]
+
+    def wait(self, text):
+        wait_for(lambda: any(text == said for _, said in self.messages()), f"{text} to be followed")
+        return self
+
+    def begun(self):
+        wait_for(lambda: self.blocks, "the stream to begin")
+        return self
+
+    def __enter__(self):
+        return self.begun()
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+# ---- following ----
+
+
+def test_follow_from_now_on(box):
+    cookie = take_name(box, "ada")
+    said(box, cookie, "before")
+    with Follower(box) as follower:
+        said(box, cookie, "after\n<script> \u2028 \u00e9")
+        follower.wait("after\n<script>  \u00e9")
+        assert "before" not in [text for _, text in follower.messages()]
+        block = next(block for block in follower.blocks if "id" in block)
+        message = json.loads(block["data"])
+        assert message["id"] == int(block["id"]) and message["name"] == "ada"
+        assert message["room"] == "lobby" and message["kind"] == "say" and message["to"] is None
+
+
+def test_resume_without_a_gap(box):
+    """Over lost connections and a killed service, each message exactly once and in order."""
+    cookie = take_name(box, "bea")
+    first = said(box, cookie, "line 0")
+    heard = []
+    for part in range(4):
+        since = heard[-1][0] if heard else first
+        arguments = ["-H", f"Last-Event-ID: {since}"] if part % 2 else []
+        path = "/chat/events" if part % 2 else f"/chat/events?since={since}"
+        for n in range(3):
+            said(box, cookie, f"line {part * 6 + n + 1}")
+        with Follower(box, *arguments, path=path) as follower:
+            for n in range(3, 6):
+                said(box, cookie, f"line {part * 6 + n + 1}")
+            follower.wait(f"line {part * 6 + 6}")
+            heard += follower.messages()
+        if part == 1:
+            box.restart_service("web")
+    assert [text for _, text in heard] == [f"line {n}" for n in range(1, 25)]
+    assert heard == sorted(heard)
+
+
+def test_private_messages_reach_two(box):
+    one, other, third = (take_name(box, name) for name in ("cleo", "dora", "eve"))
+    with Follower(box, "-b", f"riad={one}") as hers, Follower(box, "-b", f"riad={other}") as his:
+        with Follower(box, "-b", f"riad={third}") as theirs, Follower(box) as anybodys:
+            said(box, one, "between us", to="dora")
+            said(box, one, "for all")
+            for follower in (hers, his, theirs, anybodys):
+                follower.wait("for all")
+            assert "between us" in dict(hers.messages()).values()
+            assert "between us" in dict(his.messages()).values()
+            assert "between us" not in dict(theirs.messages()).values()
+            assert "between us" not in dict(anybodys.messages()).values()
+    for cookie, seen in [(one, True), (other, True), (third, False), ("", False)]:
+        _, _, body = box.request("GET", "/api/messages?q=between", headers={"Cookie": f"riad={cookie}"})
+        assert (b"between us" in body) == seen
+        _, _, body = box.request("GET", "/chat?q=between", headers={"Cookie": f"riad={cookie}"})
+        assert (b"between us" in body) == seen
+
+
+def test_who_follows_is_here_and_goes(box):
+    cookie = take_name(box, "fay")
+    with Follower(box, "-b", f"riad={cookie}"):
+        wait_for(lambda: "fay" in box.curl("/api/people").stdout, "fay to be here")
+        rows = [row for row in json.loads(box.curl("/api/people").stdout) if "fay" in str(row)]
+        assert "web" in json.dumps(rows)
+
+    def has_gone():
+        rows = box.store().execute(
+            "SELECT count(*) FROM session JOIN person ON person.id = person_id WHERE name = 'fay'")
+        return rows.fetchone()[0] == 0
+
+    wait_for(has_gone, "fay to have gone", 15)
+
+
+def test_a_ban_closes_the_stream(box):
+    cookie = take_name(box, "gus")
+    follower = Follower(box, "-b", f"riad={cookie}").begun()
+    box.riad("people", "ban", "gus", check=0)
+    follower.process.wait(5)
+    assert any(block.get("event") == "bye" for block in follower.blocks)
+    status, _, _ = say(box, cookie, "I am back")
+    assert status in (401, 403)
+
+
+def test_words_taken_back_go_everywhere(box):
+    cookie, other = take_name(box, "hal"), take_name(box, "ida")
+    number = said(box, cookie, "oops")
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"riad={other}"}
+    with Follower(box) as follower:
+        assert box.request("POST", "/chat/remove", f"id={number}", form)[0] == 403
+        form["Cookie"] = f"riad={cookie}"
+        assert box.request("POST", "/chat/remove", f"id={number}", form)[0] == 200
+        wait_for(lambda: any(b.get("event") == "removed" for b in follower.blocks), "the removal")
+    assert "oops" not in box.curl("/api/messages").stdout
+
+
+# ---- saying ----
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-d", "room=lobby", "--data-urlencode", "text=said & done"],
+        ["-F", "room=lobby", "-F", "text=said & done"],
+        ["-H", "Content-Type: application/json", "-d", '{"text": "said & done"}'],
+    ],
+    ids=["urlencoded", "multipart", "json"],
+)
+def test_three_ways_to_say(box, arguments):
+    token = box.ssh("jo", "token", check=0).stdout.split()[-1]
+    done = box.curl("-H", f"Authorization: Bearer {token}", *arguments, "/chat/messages")
+    number = json.loads(done.stdout)["id"]
+    messages = json.loads(box.curl(f"/api/messages?after={number - 1}").stdout)
+    assert messages[0]["text"] == "said & done" and messages[0]["name"] == "jo"
+
+
+def test_what_may_not_be_said(box):
+    cookie = take_name(box, "kim")
+    assert say(box, cookie, "")[0] == 400
+    assert say(box, cookie, " \u200b\n ")[0] == 400
+    assert say(box, cookie, "x" * 60_000)[0] == 413
+    assert say(box, cookie, "hello", room="nowhere")[0] == 404
+    assert say(box, cookie, "hello", to="nobody-here")[0] == 404
+    assert say(box, "wrong", "hello")[0] == 401
+    number = said(box, cookie, "a\x1b[31m\u202eb")
+    messages = json.loads(box.curl(f"/api/messages?after={number - 1}").stdout)
+    assert messages[0]["text"] == "a[31mb"
+
+
+def test_other_sites_cannot_write(box):
+    cookie = take_name(box, "lea")
+    for origin in ["http://evil.example", "null", f"http://127.0.0.1:{box.ssh_port}"]:
+        for path, body in [("/chat/messages", "text=x"), ("/you/rename", "name=x"), ("/leave", "")]:
+            status, _, _ = box.request("POST", path, body, {
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Cookie": f"riad={cookie}", "Origin": origin})  # fmt: skip
+            assert status == 403, (origin, path)
+    status, _, body = box.request("GET", "/you", headers={"Cookie": f"riad={cookie}"})
+    assert b"You are lea" in body
+
+
+def test_reading_back(box):
+    cookie = take_name(box, "max")
+    numbers = [said(box, cookie, f"number {n}") for n in range(10)]
+    ask = lambda query: [m["id"] for m in json.loads(box.curl(f"/api/messages?{query}").stdout)]
+    assert ask("room=lobby&person=max&limit=3") == numbers[-3:]
+    assert ask(f"room=lobby&person=max&before={numbers[5]}&limit=2") == numbers[3:5]
+    assert ask(f"room=lobby&after={numbers[5]}&limit=2") == numbers[6:8]
+    assert ask("q=number%207&person=max") == [numbers[7]]
+    day = json.loads(box.curl("/api/messages?limit=1").stdout)[0]["time"][:10]
+    assert set(numbers) <= set(ask(f"day={day}&limit=1000"))
+    assert ask("day=2001-01-01") == []
+    assert box.request("GET", "/api/messages?room=nowhere")[0] == 404
+    assert box.request("GET", "/api/messages?day=soon")[0] == 404
+
+
+# ---- signing in ----
+
+
+def test_names(box):
+    take_name(box, "nina")
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+    for typed, status in [("nina", 409), ("NINA", 409), ("n1na", 409), ("root", 400), ("", 400),
+                          ("a%20b", 400), ("x" * 40, 400)]:  # fmt: skip
+        got, headers, body = box.request("POST", "/you/name", f"name={typed}", form)
+        assert got == status, (typed, got, body)
+        assert "riad=" not in headers.get("set-cookie", "")
+    box.ssh("olga", "who", check=0)
+    assert box.request("POST", "/you/name", "name=olga", form)[0] == 409
+    assert "taken" in box.request("POST", "/you/name", "name=olga", form)[2].decode()
+
+
+def test_links_work_once(box):
+    link = box.ssh("pam", "web", check=0).stdout
+    path = "/join/" + re.search(r"/join/([\w-]+)", link)[1]
+    assert b"as pam?" in box.request("GET", path)[2]
+    results = []
+    racers = [threading.Thread(target=lambda: results.append(box.request("POST", path)[:2]))
+              for _ in range(8)]  # fmt: skip
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    won = [headers for status, headers in results if status == 303]
+    assert len(won) == 1
+    cookie = re.search(r"riad=([^;]+)", won[0]["set-cookie"])[1]
+    assert b"You are pam" in box.request("GET", "/you", headers={"Cookie": f"riad={cookie}"})[2]
+    stored = box.store().execute("SELECT count(*) FROM credential WHERE digest = ?",
+                                 (cookie.encode(),)).fetchone()  # fmt: skip
+    assert stored[0] == 0, "the store keeps digests only"
+
+
+def test_another_browser_by_a_code(box):
+    cookie = take_name(box, "quinn")
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    mine = {**form, "Cookie": f"riad={cookie}"}
+    body = box.request("POST", "/you/code", "kind=browser", mine)[2].decode()
+    code = re.search(r"<code>(\w{4}-\w{4})</code>", body)[1]
+    status, headers, _ = box.request("POST", "/join", f"code={code.lower()}", form)
+    assert status == 303
+    other = re.search(r"riad=([^;]+)", headers["set-cookie"])[1]
+    page = box.request("GET", "/you", headers={"Cookie": f"riad={other}"})[2].decode()
+    assert "You are quinn" in page
+    number = re.search(r"name=id value=(\d+)", page)[1]
+    assert box.request("POST", "/you/revoke", f"id={number}", {**form, "Cookie": f"riad={other}"})[0] == 303
+    assert b"You are" not in box.request("GET", "/you", headers={"Cookie": f"riad={cookie}"})[2]
+
+
+# ---- boxes of their own ----
+
+
+def test_guessing_is_slowed_down(make_box):
+    box = make_box()
+    statuses = [box.request("POST", "/join/" + "x" * 22)[0] for _ in range(40)]
+    assert statuses[0] == 404
+    assert 429 in statuses
+    assert set(statuses) == {404, 429}
+
+
+def test_newcomers_wait_for_a_host(make_box):
+    box = make_box(box={"newcomers": "ask"})
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, headers, _ = box.request("POST", "/you/name", "name=newt", form)
+    assert status == 200
+    cookie = re.search(r"riad=([^;]+)", headers["set-cookie"])[1]
+    mine = {**form, "Cookie": f"riad={cookie}"}
+    for path in ["/chat", "/chat/events", "/api/messages", "/api/people", "/people"]:
+        assert box.request("GET", path)[0] == 401, path
+        assert box.request("GET", path, headers=mine)[0] in (401, 403), path
+    assert say(box, cookie, "hello")[0] in (401, 403)
+    host = box.ssh("host", "who")
+    box.riad("people", "promote", "host")
+    link = box.ssh("host", "web", check=0).stdout
+    path = "/join/" + re.search(r"/join/([\w-]+)", link)[1]
+    theirs = re.search(r"riad=([^;]+)", box.request("POST", path)[1]["set-cookie"])[1]
+    hosts = {**form, "Cookie": f"riad={theirs}"}
+    assert b"newt" in box.request("GET", "/people", headers=hosts)[2]
+    assert box.request("POST", "/people/act", "name=newt&act=admit", mine)[0] in (401, 403)
+    assert box.request("POST", "/people/act", "name=newt&act=admit", hosts)[0] == 200
+    assert say(box, cookie, "hello")[0] == 201
+    assert box.request("POST", "/people/act", "name=newt&act=mute", hosts)[0] == 200
+    assert say(box, cookie, "hello")[0] == 403
+    assert box.request("POST", "/people/act", "name=newt&act=ban", hosts)[0] == 200
+    assert say(box, cookie, "hello")[0] == 401
+
+
+def test_many_followers_cost_little(make_box):
+    """As many as one address may have: the memory of riad-web beside that without them."""
+    box = make_box()
+    cookie = take_name(box, "ada")
+
+    def memory():
+        status = open(f"/proc/{box.pid('web')}/smaps_rollup").read()
+        return int(re.search(r"^Pss:\s+(\d+)", status, re.M)[1])
+
+    before = memory()
+    followers = [Follower(box, "-b", f"riad={cookie}") for _ in range(6)]
+    try:
+        for follower in followers:
+            follower.begun()
+        start = time.monotonic()
+        said(box, cookie, "to all")
+        for follower in followers:
+            follower.wait("to all")
+        assert time.monotonic() - start < 5
+        assert (memory() - before) / len(followers) < 100 * 8
+    finally:
+        for follower in followers:
+            follower.process.kill()
+            follower.process.wait()
