@@ -36,7 +36,7 @@ RUN_PACKAGES  := gcc make pkg-config libc6-dev libssh-dev libcivetweb-dev libsql
                  libarchive-dev libssl-dev libutf8proc-dev libqrencode-dev dnsmasq-base openssh-client ca-certificates
 TEST_PACKAGES := libcmocka-dev openssh-sftp-server python3 python3-pytest python3-paramiko python3-tuspy curl tmux opam ocaml-nox \
                  chromium chromium-driver python3-selenium putty-tools dropbear-bin sshfs rclone udhcpc iproute2 procps \
-                 zbar-tools git rsync unzip sqlite3 ssh-audit nodejs npm avahi-daemon dbus
+                 zbar-tools git rsync unzip sqlite3 ssh-audit avahi-daemon dbus
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 FUZZ_PACKAGES := clang libclang-rt-14-dev
 
