@@ -314,11 +314,28 @@ void sftp_rmdir(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
         sftp_put_result(sftp, id, drop_remove_folder(sftp->drop, path, &sftp->actor));
 }
 
+/* What this client writes just now is only called otherwise when it is published. */
+static enum drop_result rename_writing(struct sftp_handle *writing, const char *to)
+{
+    enum drop_result result = drop_arrival_rename(writing->arrival, to);
+
+    if (!result)
+        snprintf(writing->path, sizeof writing->path, "%s", to);
+    return result;
+}
+
 static void rename_to(struct sftp *sftp, uint32_t id, struct sftp_reader *in, bool replace)
 {
     char from[DROP_PATH_MAX], to[DROP_PATH_MAX];
+    struct sftp_handle *writing;
+    struct drop_file there;
 
-    if (sftp_get_path(sftp, id, in, from) && sftp_get_path(sftp, id, in, to))
+    if (!sftp_get_path(sftp, id, in, from) || !sftp_get_path(sftp, id, in, to))
+        return;
+    writing = sftp_handle_writing(sftp, from);
+    if (writing && drop_look(sftp->drop, from, &there) == DROP_NOT_FOUND)
+        sftp_put_result(sftp, id, rename_writing(writing, to));
+    else
         sftp_put_result(sftp, id, drop_rename(sftp->drop, from, to, &sftp->actor, replace));
 }
 

@@ -359,6 +359,26 @@ enum drop_result drop_begin(struct drop *drop, const struct drop_wish *wish,
     return DROP_OK;
 }
 
+enum drop_result drop_arrival_rename(struct drop_arrival *arrival, const char *to)
+{
+    struct drop_wish wish = {.path = to,
+                             .actor = arrival->actor,
+                             .size = -1,
+                             .replace = arrival->replace,
+                             .exact = arrival->exact};
+    char path[DROP_PATH_MAX];
+    struct drop_file there;
+    enum drop_result result = check_wish(arrival->drop, &wish, path, &there);
+
+    if (result)
+        return result;
+    strcpy(arrival->path, path);
+    if (arrival->id && store_run(arrival->drop->store, "UPDATE arrival SET path = ? WHERE id = ?",
+                                 "si", path, arrival->id))
+        return DROP_FAILED;
+    return DROP_OK;
+}
+
 /* ---- going on ---- */
 
 /* Opens and locks the part of a row; it may have become a file meanwhile. */

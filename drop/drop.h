@@ -164,6 +164,10 @@ void drop_arrival_set_modified(struct drop_arrival *arrival, int64_t modified_ms
 /* Lets others see it although little has come so far: for a body that stands still. */
 void drop_arrival_show(struct drop_arrival *arrival);
 
+/* It will be published under another path, which is checked as by drop_begin: clients rename what
+ * they have not closed yet. */
+enum drop_result drop_arrival_rename(struct drop_arrival *arrival, const char *to);
+
 /* Appends bytes. DROP_TOO_LARGE beyond size or max_file; DROP_NO_SPACE keeps what was written. */
 enum drop_result drop_write(struct drop_arrival *arrival, const void *bytes, size_t length);
 /* Writes anywhere (SFTP clients may). */

@@ -294,7 +294,8 @@ struct drop_keeper *drop_keeper_start(const struct config *config, const int *be
 
     keeper->config = config;
     keeper->bell_count = count < BELLS_MAX ? count : BELLS_MAX;
-    memcpy(keeper->bells, bells, keeper->bell_count * sizeof *bells);
+    for (size_t i = 0; i < keeper->bell_count; i++)
+        keeper->bells[i] = bells[i];
     keeper->inotify_fd = -1;
     keeper->stop_fd = eventfd(0, EFD_CLOEXEC);
     nudge_fd = nudge_fd < 0 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : nudge_fd;
