@@ -250,10 +250,14 @@ void talk_messages(struct call *call)
         return;
     }
     buf_init(&json, JSON_MAX);
-    buf_putc(&json, '[');
-    if (conversation_read(call->store, &wish.query, put_json, &json) == -1)
+    json_object(&json, NULL);
+    json_array(&json, "messages");
+    int result = conversation_read(call->store, &wish.query, put_json, &json);
+    json_close(&json, ']');
+    json_close(&json, '}');
+    if (result == -1)
         reply_error(call->http, 500, "The conversation cannot be read now.");
-    else if (buf_putc(&json, ']') == -1 || json.overflowed)
+    else if (json.overflowed)
         reply_error(call->http, 413, "That is too much at once: ask with a smaller limit.");
     else
         reply_json(call->http, 200, &json);

@@ -56,13 +56,16 @@ class Browser:
 
     def wait(self, condition, what, timeout=10):
         """Waits until condition(), which may fail to find things, is true; its result."""
-        from selenium.common.exceptions import WebDriverException
+        from selenium.common.exceptions import TimeoutException, WebDriverException
         from selenium.webdriver.support.wait import WebDriverWait
 
         wait = WebDriverWait(
             self.driver, timeout * PATIENCE, 0.05, ignored_exceptions=[WebDriverException]
         )
-        return wait.until(lambda driver: condition(), f"waited for {what}:\n{self.text()}")
+        try:
+            return wait.until(lambda driver: condition())
+        except TimeoutException:
+            raise AssertionError(f"waited in vain for {what}; the page:\n{self.text()}") from None
 
     def wait_text(self, text, selector="body", timeout=10):
         return self.wait(lambda: text in self.text(selector), f"“{text}” in {selector}", timeout)

@@ -402,7 +402,7 @@ if (said) {
     e.preventDefault();
     const query = new URL(earlier.href).searchParams;
     query.set('limit', 50);
-    const list = await (await fetch('/api/messages?' + query)).json();
+    const list = (await (await fetch('/api/messages?' + query)).json()).messages;
     const height = log.scrollHeight;
     if (said.firstChild && said.firstChild.className === 'day') said.firstChild.remove();
     const first = said.querySelector('li time');
