@@ -303,6 +303,7 @@ static void carry_out(struct session *session)
 static void take_back(struct session *session)
 {
     struct client *client = session->client;
+    size_t room = client->in.max - client->in.len;
     char block[8192];
     int got;
 
@@ -310,10 +311,11 @@ static void take_back(struct session *session)
         client->in_ended = session->ended;
         return;
     }
-    if (client->kind == CLIENT_NEW || client->kind == CLIENT_COMMAND || client->in.len > 0 ||
+    if (client->kind == CLIENT_NEW || client->kind == CLIENT_COMMAND || room == 0 ||
         client->step != CLIENT_OPEN)
         return;
-    got = ssh_channel_read_nonblocking(session->channel, block, sizeof(block), 0);
+    got = ssh_channel_read_nonblocking(session->channel, block,
+                                       (uint32_t)(room < sizeof(block) ? room : sizeof(block)), 0);
     session->held = got > 0;
     if (got > 0)
         buf_put(&client->in, block, (size_t)got);

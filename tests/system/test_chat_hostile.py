@@ -1,0 +1,273 @@
+"""Clients that mean harm, or are broken: they delay nobody, and nothing grows."""
+
+import os
+import random
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from conftest import PATIENCE, Box, program, wait_for
+
+pytestmark = pytest.mark.threads
+
+
+@pytest.fixture(scope="module")
+def house():
+    program("riad-chat")
+    house = Box({"chat": {"rate": 100000, "login_time": 5}})
+    house.start()
+    house.first = house.pid("chat")
+    yield house
+    try:
+        assert house.pid("chat") == house.first, "the chat died on the way"
+        house.stop()
+    finally:
+        house.remove()
+
+
+def resident_kb(box):
+    for line in Path(f"/proc/{box.pid('chat')}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+
+
+def answers(box):
+    """How long somebody who means it waits, in seconds."""
+    began = time.monotonic()
+    box.ssh("honest", "whoami", check=0)
+    return time.monotonic() - began
+
+
+def connect(box):
+    return socket.create_connection(("127.0.0.1", box.ssh_port), timeout=10)
+
+
+class Client:
+    """paramiko, with its good manners switched off."""
+
+    def __init__(self, box, name):
+        key = paramiko.Ed25519Key.from_private_key_file(str(box.key(name)))
+        self.transport = paramiko.Transport(connect(box))
+        self.transport.use_compression(False)
+        self.transport._sanitize_packet_size = lambda size: size
+        self.transport._sanitize_window_size = lambda size: size
+        self.transport.start_client(timeout=10)
+        self.transport.auth_publickey(name, key)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.transport.close()
+
+    def channel(self, window=None, packet=None):
+        return self.transport.open_session(window_size=window or 2**21,
+                                           max_packet_size=packet or 2**15, timeout=10)  # fmt: skip
+
+    def gone(self):
+        return not self.transport.is_active()
+
+
+def test_silent_and_malformed_connections(house):
+    assert answers(house) < 2 * PATIENCE
+    before = resident_kb(house)
+    sockets = [connect(house) for _ in range(60)]
+    noise = random.Random(7)
+    kinds = [
+        b"", b"\0" * 64, b"GET / HTTP/1.1\r\n\r\n", b"SSH-1.5-old\r\n", b"SSH-2.0-x\r\n",
+        b"SSH-2.0-x\r\n" + b"\0\0\0\x0c\x0a\x14" + b"\0" * 10, b"SSH-2.0-" + b"y" * 4000,
+        b"SSH-2.0-x\r\n" + struct.pack(">I", 0xFFFFFFFF), b"SSH-2.0-x\r\n" + struct.pack(">I", 0),
+        b"SSH-2.0-x\r\n" + struct.pack(">IBB", 1000, 200, 20), b"\r\n" * 500,
+        b"SSH-2.0-x\r\n" + noise.randbytes(3000), noise.randbytes(500),
+    ]  # fmt: skip
+    for at in range(150):
+        one = connect(house)
+        try:
+            one.sendall(kinds[at % len(kinds)])
+        except OSError:
+            pass
+        if at % 3 == 0:
+            one.close()
+        else:
+            sockets.append(one)
+        if at % 50 == 0:
+            assert answers(house) < 2 * PATIENCE
+    assert answers(house) < 2 * PATIENCE
+    for one in sockets:
+        one.close()
+    assert resident_kb(house) < before + 20000
+    # Those who say nothing are gone when their time is over.
+    quiet = connect(house)
+    quiet.settimeout(12 * PATIENCE)
+    quiet.recv(100)
+    assert wait_for(lambda: quiet.recv(4096) == b"", "the end", 12)
+
+
+@pytest.mark.parametrize("packet", [1, 9, 10, 11, 255])
+def test_packets_too_small(house, packet):
+    """The hole of libssh: such a channel is refused, and its address for a while."""
+    # From an address of its own, for it will be refused.
+    source = f"127.0.1.{packet % 250 + 1}"
+    key = paramiko.Ed25519Key.from_private_key_file(str(house.key("tiny")))
+    sock = socket.create_connection(("127.0.0.1", house.ssh_port), 10, (source, 0))
+    transport = paramiko.Transport(sock)
+    transport._sanitize_packet_size = lambda size: size
+    transport.start_client(timeout=10)
+    transport.auth_publickey("tiny", key)
+    with pytest.raises(Exception):
+        channel = transport.open_session(max_packet_size=packet, timeout=5)
+        channel.exec_command("who")
+        channel.recv(1)
+        raise RuntimeError("closed") if transport.is_active() is False else AssertionError
+    transport.close()
+    assert answers(house) < 2 * PATIENCE
+    again = socket.create_connection(("127.0.0.1", house.ssh_port), 10, (source, 0))
+    again.settimeout(5)
+    assert b"refused" in again.recv(100)
+
+
+def test_a_tiny_window_takes_what_it_takes(house):
+    house.ssh("honest", "say", "something to read", check=0)
+    with Client(house, "narrow") as narrow:
+        channel = narrow.channel(window=1, packet=256)
+        channel.exec_command("history")
+        channel.settimeout(5)
+        # paramiko opens the window again as it reads.
+        assert channel.recv(1)
+        assert answers(house) < 2 * PATIENCE
+
+
+def flood(box, seconds, size=4000):
+    """Others talk; returns how many lines."""
+    talker = box.ssh_open("flooder", "say")
+    end, lines = time.monotonic() + seconds, 0
+    while time.monotonic() < end and lines < 200:
+        talker.stdin.write("x" * size + "\n")
+        lines += 1
+    talker.stdin.close()
+    assert talker.wait(30 * PATIENCE) == 0
+    return lines
+
+
+def test_readers_who_do_not_read_lose_their_connection(house):
+    """None of them delays the others; the queue of each is bounded."""
+    stuck = []
+    before = resident_kb(house)
+    for i in range(8):
+        client = Client(house, f"stuck{i}")
+        channel = client.channel(window=2000)
+        channel.get_pty()
+        channel.invoke_shell()
+        stuck.append(client)
+    flood(house, 10)
+    assert answers(house) < 2 * PATIENCE
+    wait_for(lambda: all(client.gone() for client in stuck), "their end", 20)
+    assert resident_kb(house) < before + 20000
+
+
+def test_keepalives_without_reading(house):
+    """Questions whose answers nobody takes: the connection stops being read."""
+    client = Client(house, "keeper")
+    channel = client.channel()
+    channel.get_pty()
+    channel.invoke_shell()
+    time.sleep(0.2)
+    before = resident_kb(house)
+    # From here on nobody reads: the thread of paramiko is stopped by stopping its socket's reads.
+    client.transport.packetizer.read_message = lambda: time.sleep(3600)
+    client.transport.sock.settimeout(0.5)
+
+    def ask():
+        message = paramiko.Message()
+        message.add_byte(bytes([paramiko.common.cMSG_GLOBAL_REQUEST[0]]))
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)
+        client.transport._send_message(message)
+
+    def ask_much():
+        try:
+            for _ in range(30000):
+                ask()
+        except Exception:
+            pass
+
+    asker = threading.Thread(target=ask_much, daemon=True)
+    asker.start()
+    asker.join(6)
+    assert answers(house) < 2 * PATIENCE
+    assert resident_kb(house) < before + 20000
+    client.transport.sock.close()
+
+
+def test_a_client_that_ignores_the_window(house):
+    with Client(house, "greedy") as greedy:
+        channel = greedy.channel()
+        # `whoami` reads nothing; megabytes come all the same.
+        channel.exec_command("say")
+        channel.out_window_size = 2**30
+        before = resident_kb(house)
+
+        def pour():
+            try:
+                for _ in range(4000):
+                    channel.sendall(b"z" * 16000)
+            except Exception:
+                pass
+
+        thread = threading.Thread(target=pour, daemon=True)
+        thread.start()
+        assert answers(house) < 3 * PATIENCE
+        thread.join(8)
+        assert resident_kb(house) < before + 30000
+
+
+def test_requests_in_every_order(house):
+    """A shell twice, sizes out of bounds, a second channel, requests before the channel."""
+    with Client(house, "orders") as orders:
+        channel = orders.channel()
+        channel.get_pty("x" * 3000, 2**31 - 1, 2**31 - 1)
+        channel.invoke_shell()
+        with pytest.raises(paramiko.SSHException):
+            channel.exec_command("who")
+    with Client(house, "orders") as orders:
+        channel = orders.channel()
+        channel.get_pty("xterm", 1, 1)
+        channel.invoke_shell()
+        for width in (0, 1, 2, 3, 2**31 - 1, 80):
+            channel.resize_pty(width, width)
+        channel.send("some text that does not fit\r")
+        wait_for(lambda: channel.recv_ready(), "an answer")
+        with pytest.raises(paramiko.SSHException):
+            orders.channel()
+    assert answers(house) < 2 * PATIENCE
+
+
+def test_rekeying(house):
+    """Keys are exchanged anew in the middle of a conversation."""
+    line = house.ssh_line("rekey", "chat")
+    line[1:1] = ["-o", "RekeyLimit=16K"]
+    import subprocess
+
+    text = "".join(f"line {i} {'r' * 300}\n" for i in range(300))
+    done = subprocess.run(line, input=text, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert sum(" rekey line " in x for x in done.stdout.splitlines()) == 300
+
+
+def test_connections_of_one_address_are_limited(make_box):
+    box = make_box(chat={"max_per_address": 5})
+    held = [connect(box) for _ in range(5)]
+    for one in held:
+        one.recv(10)
+    extra = connect(box)
+    extra.settimeout(5)
+    assert b"too many" in extra.recv(100)
+    for one in held:
+        one.close()
+    assert wait_for(lambda: box.ssh("ada", "whoami").returncode == 0, "room again")
+    assert os.getpid()
