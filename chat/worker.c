@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/when.h"
 #include "identity/event.h"
+#include "identity/reset.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -15,7 +16,6 @@
 #define SYNC_AFTER_MS 400 /* what was said is synced within a second */
 #define HERE_EVERY_MS 200 /* who is here is read at most this often */
 #define TIDY_EVERY_MS (60 * 1000)
-#define EVENTS_KEPT   20000
 
 struct worker {
     struct store *store;
@@ -237,9 +237,7 @@ static void keep_house(struct worker *worker)
         bring_here(worker);
     if (now - worker->tidy_at >= TIDY_EVERY_MS) {
         worker->tidy_at = now;
-        event_trim(worker->store, EVENTS_KEPT);
-        if (keep > 0)
-            conversation_forget(worker->store, when_wall_ms() - keep * 1000);
+        reset_tidy(worker->store, keep);
     }
 }
 

@@ -329,21 +329,21 @@ enum person_act conversation_remove(struct store *store, int64_t id, int64_t by)
 
 #define FORGET_AT_ONCE 500
 
-int conversation_forget(struct store *store, int64_t before_ms)
+int64_t conversation_forget(struct store *store, int64_t before_ms, int64_t at_most)
 {
-    int64_t end = first_since(store, before_ms);
-    int64_t left = 0;
+    int64_t end = first_since(store, before_ms), gone = 0, portion;
     if (end == -1)
         return -1;
-    do { /* by portions, so that nobody waits long; each word leaves its index, too */
+    do { /* nobody who wants to say something waits long; each word leaves its index, too */
+        portion = at_most - gone < FORGET_AT_ONCE ? at_most - gone : FORGET_AT_ONCE;
         if (store_run_soon(store,
                            "DELETE FROM message WHERE id IN "
                            "(SELECT id FROM message WHERE id < ? ORDER BY id LIMIT ?)",
-                           "ii", end, (int64_t)FORGET_AT_ONCE))
+                           "ii", end, portion))
             return -1;
-        left = store_changes(store);
-    } while (left == FORGET_AT_ONCE);
-    return 0;
+        gone += store_changes(store);
+    } while (store_changes(store) == FORGET_AT_ONCE);
+    return gone;
 }
 
 int report_make(struct store *store, int64_t by_id, int64_t about_id, const char *text)

@@ -84,8 +84,9 @@ int conversation_last_of(struct store *store, int64_t person_id, int64_t room_id
 /* The newest id, 0 if nothing was ever said; -1 failed. */
 int64_t conversation_newest(struct store *store);
 
-/* Messages older than before_ms go. 0 or -1. */
-int conversation_forget(struct store *store, int64_t before_ms);
+/* Messages older than before_ms go, by short transactions, at most so many of them; how many went,
+ * or -1. */
+int64_t conversation_forget(struct store *store, int64_t before_ms, int64_t at_most);
 
 struct room {
     int64_t id;

@@ -1,7 +1,9 @@
 #include "identity/reset.h"
 
 #include "base/mem.h"
+#include "base/when.h"
 #include "identity/conversation.h"
+#include "identity/credential.h"
 #include "identity/event.h"
 #include "identity/lease.h"
 
@@ -90,9 +92,17 @@ int reset_all(struct store *store)
     return store_run(store, "VACUUM", "") || store_checkpoint(store) ? -1 : 0;
 }
 
-int reset_older(struct store *store, int64_t before_ms)
+#define EVENTS_KEPT    20000
+#define FORGET_AT_MOST 10000
+
+int reset_tidy(struct store *store, int64_t keep_s)
 {
-    if (conversation_forget(store, before_ms) ||
+    int64_t before_ms = when_wall_ms() - keep_s * 1000;
+    if (event_trim(store, EVENTS_KEPT) || credential_tidy(store))
+        return -1;
+    if (keep_s <= 0)
+        return 0;
+    if (conversation_forget(store, before_ms, FORGET_AT_MOST) == -1 ||
         store_run_soon(store, "DELETE FROM report WHERE at < ?", "i", before_ms))
         return -1;
     return store_run_soon(store, "DELETE FROM lease WHERE expires_at < ?", "i", before_ms) ? -1 : 0;

@@ -1,5 +1,5 @@
 /*
- * reset: an empty store for the next event.
+ * reset: forgetting, all at once for the next event, or by age.
  */
 #ifndef IDENTITY_RESET_H
 #define IDENTITY_RESET_H
@@ -20,7 +20,11 @@ int reset_count(struct store *store, struct reset_counts *counts); /* 0 or -1 */
  */
 int reset_all(struct store *store);
 
-/* The retention of [box] keep: messages, reports and leases that ended before go. 0 or -1. */
-int reset_older(struct store *store, int64_t before_ms);
+/*
+ * Keeps house; for one service to call about once a minute. Events beyond those that a reader may
+ * still ask for go, expired credentials and codes, and with keep_s ([box] keep) above 0 messages,
+ * reports and leases that are older. Does a bounded piece of work at a time. 0 or -1.
+ */
+int reset_tidy(struct store *store, int64_t keep_s);
 
 #endif

@@ -140,7 +140,9 @@ static void days_are_found_by_halves(void **state)
     assert_int_equal(READ(store, .from_ms = 4001).count, 0);
     assert_int_equal(READ(store, .until_ms = 1000).count, 0);
     assert_int_equal(READ(store, .until_ms = 1001).count, 10);
-    assert_int_equal(conversation_forget(store, 3000), 0);
+    assert_int_equal(conversation_forget(store, 3000, 5), 5);
+    assert_int_equal(conversation_forget(store, 3000, 1000), 9);
+    assert_int_equal(conversation_forget(store, 3000, 1000), 0);
     assert_int_equal(READ(store, .limit = 100).count, 20);
 }
 
