@@ -95,7 +95,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_escaped),
         cmocka_unit_test(a_nul_is_replaced),
-        cmocka_unit_test(paths_are_percent_encoded),
         cmocka_unit_test(words_become_links),
         cmocka_unit_test(a_full_buffer_fails),
         cmocka_unit_test(times_have_their_day_when_it_is_another),
