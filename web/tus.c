@@ -94,14 +94,6 @@ static bool speaks(struct call *call)
     return false;
 }
 
-/* Whoever knows the key stands in for the owner. */
-static struct drop_actor key_holder(const struct call *call)
-{
-    struct drop_actor actor = call->visitor.actor;
-    actor.host = true;
-    return actor;
-}
-
 void tus_options(struct call *call)
 {
     say_version(call);
@@ -203,20 +195,17 @@ static int settle(struct call *call, struct drop_arrival *arrival, int status)
     return status;
 }
 
-/* Takes the body as a chunk of arrival and answers with status if all is well. */
-static void take_chunk(struct call *call, struct drop_arrival *arrival, int status)
+/* Takes the body as a chunk of arrival and answers with status if all is well. The arrival is let
+ * go before the answer: the client's next request may come at once. */
+static void take_chunk(struct call *call, struct drop_arrival *arrival, struct chunk *chunk,
+                       int status)
 {
-    struct chunk chunk = {0};
     enum drop_result result = DROP_OK;
     int64_t before = drop_arrival_offset(arrival);
-    if (chunk_begin(call, &chunk) < 0) {
-        drop_pause(arrival);
-        return;
-    }
     enum upload_end end =
-        upload_body(call, arrival, &result, chunk.checked ? chunk_bytes : NULL, &chunk);
-    bool right = chunk_end(&chunk);
-    if (chunk.checked && (!right || end != UPLOAD_WHOLE))
+        upload_body(call, arrival, &result, chunk->checked ? chunk_bytes : NULL, chunk);
+    bool right = chunk_end(chunk);
+    if (chunk->checked && (!right || end != UPLOAD_WHOLE))
         drop_truncate(arrival, before);
     if (end != UPLOAD_WHOLE) {
         upload_give_up(call, arrival, end, result, "");
@@ -230,7 +219,6 @@ static void take_chunk(struct call *call, struct drop_arrival *arrival, int stat
             reply_end(call->http, NULL, 0);
         }
     }
-    digest_free(chunk.digest);
 }
 
 static bool is_chunk(const struct call *call)
@@ -270,14 +258,10 @@ static bool named(struct call *call, char *path, size_t size)
     return false;
 }
 
-void tus_create(struct call *call)
+static void create(struct call *call, const char *path, int64_t size, struct chunk *chunk)
 {
-    char path[DROP_PATH_MAX], base[WEB_BASE_MAX];
+    char base[WEB_BASE_MAX], key[SECRET_TEXT];
     struct drop_arrival *arrival = NULL;
-    int64_t size;
-    if (!speaks(call) || !announced(call, &size) || !named(call, path, sizeof path))
-        return;
-    upload_token(call);
     const struct drop_wish wish = {
         .path = path, .actor = call->visitor.actor, .door = "tus", .size = size};
     enum drop_result result = drop_begin(call->drop, &wish, &arrival);
@@ -285,18 +269,30 @@ void tus_create(struct call *call)
         upload_refuse(call, result, path);
         return;
     }
+    memcpy(key, drop_arrival_key(arrival), sizeof key);
     web_base(call->http, base);
-    reply_extra(call->http, "Location", "%s/uploads/%s", base, drop_arrival_key(arrival));
+    reply_extra(call->http, "Location", "%s/uploads/%s", base, key);
     if (is_chunk(call) || size == 0) {
-        take_chunk(call, arrival, 201);
+        take_chunk(call, arrival, chunk, 201);
         return;
     }
-    char key[SECRET_TEXT];
-    memcpy(key, drop_arrival_key(arrival), sizeof key);
     drop_pause(arrival);
     say_expiry(call, key);
     reply_begin(call->http, 201, NULL);
     reply_end(call->http, NULL, 0);
+}
+
+void tus_create(struct call *call)
+{
+    char path[DROP_PATH_MAX];
+    struct chunk chunk = {0};
+    int64_t size;
+    if (!speaks(call) || !announced(call, &size) || !named(call, path, sizeof path) ||
+        chunk_begin(call, &chunk) < 0)
+        return;
+    upload_token(call);
+    create(call, path, size, &chunk);
+    digest_free(chunk.digest);
 }
 
 /* ---- going on ---- */
@@ -347,59 +343,68 @@ void tus_head(struct call *call)
     reply_end(call->http, NULL, 0);
 }
 
-/* A length that was deferred comes with a later chunk. 0, or -1 with the answer given. */
-static int take_length(struct call *call, struct drop_arrival *arrival)
+/* A length that was deferred comes with a later chunk. 0 it fits, 1 it does not, -1 the drop
+ * refuses it: *result. */
+static int take_length(struct call *call, struct drop_arrival *arrival, enum drop_result *result)
 {
     const char *given = http_header(call->http, "Upload-Length");
     int64_t size = tushead_number(given), known = drop_arrival_size(arrival);
-    enum drop_result result = DROP_OK;
-    if (given == NULL)
+    if (given == NULL || (known >= 0 && known == size))
         return 0;
-    if (size < 0 || (known >= 0 && known != size)) {
+    if (size < 0 || known >= 0)
+        return 1;
+    *result = drop_arrival_set_size(arrival, size);
+    return *result == DROP_OK ? 0 : -1;
+}
+
+static void go_on(struct call *call, struct drop_arrival *arrival, struct chunk *chunk)
+{
+    enum drop_result result;
+    int64_t stands = drop_arrival_offset(arrival);
+    if (tushead_number(http_header(call->http, "Upload-Offset")) != stands) {
+        drop_pause(arrival);
+        reply_extra(call->http, "Upload-Offset", "%lld", (long long)stands);
+        reply_error(call->http, 409, "The upload stands at another offset, %lld.",
+                    (long long)stands);
+        return;
+    }
+    int fits = take_length(call, arrival, &result);
+    if (fits == 0) {
+        take_chunk(call, arrival, chunk, 204);
+        return;
+    }
+    drop_pause(arrival);
+    if (fits > 0)
         reply_error(call->http, 400, "Upload-Length is not the one that this upload has.");
-        return -1;
-    }
-    if (known < 0 && (result = drop_arrival_set_size(arrival, size)) != DROP_OK) {
+    else
         upload_refuse(call, result, "");
-        return -1;
-    }
-    return 0;
 }
 
 void tus_patch(struct call *call)
 {
-    struct drop_actor actor = key_holder(call);
     struct drop_arrival *arrival = NULL;
-    int64_t offset = tushead_number(http_header(call->http, "Upload-Offset"));
+    struct chunk chunk = {0};
     if (!speaks(call))
         return;
     if (!is_chunk(call)) {
         reply_error(call->http, 415, "A chunk is sent as " CHUNK ".");
         return;
     }
-    enum drop_result result = drop_resume(call->drop, call->rest, &actor, &arrival);
-    if (result != DROP_OK) {
-        upload_refuse(call, result, "");
+    if (chunk_begin(call, &chunk) < 0)
         return;
-    }
-    if (offset != drop_arrival_offset(arrival)) {
-        reply_extra(call->http, "Upload-Offset", "%lld", (long long)drop_arrival_offset(arrival));
-        drop_pause(arrival);
-        reply_error(call->http, 409, "The upload stands at another offset.");
-        return;
-    }
-    if (take_length(call, arrival) < 0)
-        drop_pause(arrival);
+    enum drop_result result = drop_resume(call->drop, call->rest, NULL, &arrival);
+    if (result == DROP_OK)
+        go_on(call, arrival, &chunk);
     else
-        take_chunk(call, arrival, 204);
+        upload_refuse(call, result, "");
+    digest_free(chunk.digest);
 }
 
 void tus_delete(struct call *call)
 {
-    struct drop_actor actor = key_holder(call);
     if (!speaks(call))
         return;
-    enum drop_result result = drop_coming_remove(call->drop, call->rest, &actor);
+    enum drop_result result = drop_coming_remove(call->drop, call->rest, NULL);
     if (result == DROP_OK)
         no_content(call);
     else

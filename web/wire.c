@@ -160,10 +160,21 @@ static int64_t there(struct wire *wire)
     return count < left ? count : left;
 }
 
+static int say_continue(struct wire *wire)
+{
+    char go_on[640];
+    if (!wire->head.expects || wire->continued)
+        return 0;
+    wire->continued = true;
+    int length =
+        snprintf(go_on, sizeof go_on, "HTTP/1.1 100 Continue\r\n%s\r\n", buf_text(&wire->early));
+    return wire_send(wire, go_on, (size_t)length, false);
+}
+
 bool wire_wait(struct wire *wire, int timeout_ms)
 {
-    if (wire->complete || wire->broken || wire_fd(wire) < 0 || there(wire) > 0 ||
-        (wire->head.length >= 0 && wire->taken == wire->head.length))
+    if (wire->complete || wire->broken || say_continue(wire) < 0 || wire_fd(wire) < 0 ||
+        there(wire) > 0 || (wire->head.length >= 0 && wire->taken == wire->head.length))
         return true;
     /* Of what civetweb has of a chunked body, little is known until it is surely used up. */
     if (wire->head.length < 0 && wire->taken < buffered(wire))
@@ -180,17 +191,6 @@ static size_t how_many(struct wire *wire, size_t size)
     if (ready < 1)
         ready = 1;
     return (size_t)ready < size ? (size_t)ready : size;
-}
-
-static int say_continue(struct wire *wire)
-{
-    char go_on[640];
-    if (!wire->head.expects || wire->continued)
-        return 0;
-    wire->continued = true;
-    int length =
-        snprintf(go_on, sizeof go_on, "HTTP/1.1 100 Continue\r\n%s\r\n", buf_text(&wire->early));
-    return wire_send(wire, go_on, (size_t)length, false);
 }
 
 static int64_t broken(struct wire *wire)
