@@ -15,7 +15,7 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wfo
 HARDEN   := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2) \
             -fstack-protector-strong -fPIE
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DRIAD_VERSION='"$(VERSION)"' -DRIAD_LIBEXEC='"$(PREFIX)/libexec/riad"' \
-            -I. $(WARN) $(HARDEN) $(CFLAGS)
+            -I. -Wa,-I,$(B) $(WARN) $(HARDEN) $(CFLAGS)
 LINK     := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 
 # Which libraries each program links; --as-needed drops those that it does not call.
@@ -128,7 +128,12 @@ $(B)/%.o: %.c
 	@echo "  CC    $<"
 	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/identity/store_file.o $(B)/web/asset.o: $(EMBEDDED)
+$(B)/identity/store_file.o $(B)/web/asset.o: $(EMBEDDED) $(B)/web/page/style.css.gz $(B)/web/page/riad.js.gz
+
+# Style and script as browsers like to receive them; embedded beside the readable ones.
+$(B)/%.gz: %
+	@mkdir -p $(@D)
+	@gzip -9nc $< >$@
 
 # One archive a room, without its main.
 $(ARCHIVES): $(B)/lib%.a: $(OBJECTS)

@@ -10,6 +10,8 @@
 
 EMBED(page_style, "web/page/style.css");
 EMBED(page_script, "web/page/riad.js");
+EMBED(page_style_packed, "web/page/style.css.gz"); /* made by the Makefile, in the build folder */
+EMBED(page_script_packed, "web/page/riad.js.gz");
 EMBED(page_frame, "web/page/frame.html");
 EMBED(page_home, "web/page/home.html");
 EMBED(page_talk, "web/page/talk.html");
@@ -26,14 +28,15 @@ EMBED(page_note, "web/page/note.html");
 struct asset {
     const char *name, *type; /* type NULL: a template, never served by itself */
     const char *start, *end;
+    const char *packed, *packed_end; /* the same by gzip; NULL none */
     struct buf bytes;
     char address[64];
 };
 
 /* clang-format off */
 static struct asset assets[] = {
-    {.name = "style.css", .type = "text/css; charset=utf-8", .start = page_style, .end = page_style_end},
-    {.name = "riad.js", .type = "text/javascript; charset=utf-8", .start = page_script, .end = page_script_end},
+    {.name = "style.css", .type = "text/css; charset=utf-8", .start = page_style, .end = page_style_end, .packed = page_style_packed, .packed_end = page_style_packed_end},
+    {.name = "riad.js", .type = "text/javascript; charset=utf-8", .start = page_script, .end = page_script_end, .packed = page_script_packed, .packed_end = page_script_packed_end},
     {.name = "frame.html", .start = page_frame, .end = page_frame_end},
     {.name = "home.html", .start = page_home, .end = page_home_end},
     {.name = "talk.html", .start = page_talk, .end = page_talk_end},
@@ -159,6 +162,8 @@ int asset_find(const char *path, struct asset_found *found)
         *found = (struct asset_found){.type = asset->type,
                                       .bytes = asset->bytes.data,
                                       .length = asset->bytes.len,
+                                      .packed = asset->packed,
+                                      .packed_length = (size_t)(asset->packed_end - asset->packed),
                                       .current = strcmp(path, asset->address + 6) == 0};
         return 1;
     }

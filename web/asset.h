@@ -28,6 +28,8 @@ struct asset_found {
     const char *type; /* Content-Type */
     const void *bytes;
     size_t length;
+    const void *packed; /* the same, packed by gzip (with its comments, which cost little) */
+    size_t packed_length;
     bool current; /* the hash in the address is the present one: may be kept for ever */
 };
 

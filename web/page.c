@@ -69,9 +69,16 @@ void page_note(struct call *call, int status, const char *heading, const char *t
 
 /* ---- style and script ---- */
 
+static bool takes_gzip(const struct call *call)
+{
+    const char *accept = http_header(call->http, "Accept-Encoding");
+    return accept != NULL && strstr(accept, "gzip") != NULL && strstr(accept, "gzip;q=0") == NULL;
+}
+
 static void answer_asset(struct call *call)
 {
     struct asset_found found;
+    bool packed = takes_gzip(call);
     if (!asset_find(call->rest, &found)) {
         reply_error(call->http, 404, "There is nothing at this address.");
         return;
@@ -79,7 +86,11 @@ static void answer_asset(struct call *call)
     reply_begin(call->http, 200, found.type);
     reply_header(call->http, "Cache-Control", "%s",
                  found.current ? "public, max-age=31536000, immutable" : "no-cache");
-    reply_end(call->http, found.bytes, found.length);
+    reply_header(call->http, "Vary", "Accept-Encoding");
+    if (packed)
+        reply_header(call->http, "Content-Encoding", "gzip");
+    reply_end(call->http, packed ? found.packed : found.bytes,
+              packed ? found.packed_length : found.length);
 }
 
 /* ---- the table ---- */
