@@ -295,8 +295,10 @@ static void receive(struct scp *scp)
     if (agree(scp))
         return;
     while ((got = take_line(scp, line)) == 1)
-        if (receive_line(scp, line, path, &depth))
+        if (receive_line(scp, line, path, &depth)) {
+            scp->status = 1;
             break;
+        }
     scp->status |= got < 0 || depth > 0;
 }
 

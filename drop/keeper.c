@@ -46,7 +46,7 @@ struct drop_keeper {
     bool disorder; /* events were lost: tidy */
 };
 
-static int nudge_fd = -1;
+static _Atomic int nudge_fd = -1;
 
 void drop_keeper_nudge(void)
 {
@@ -298,7 +298,8 @@ struct drop_keeper *drop_keeper_start(const struct config *config, const int *be
         keeper->bells[i] = bells[i];
     keeper->inotify_fd = -1;
     keeper->stop_fd = eventfd(0, EFD_CLOEXEC);
-    nudge_fd = nudge_fd < 0 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : nudge_fd;
+    if (nudge_fd < 0)
+        nudge_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     keeper->lock_fd = fs_make_folders(folder, DROP_FOLDER_MODE)
                           ? -1
                           : open(lock, O_RDWR | O_CREAT | O_CLOEXEC, DROP_FILE_MODE);
