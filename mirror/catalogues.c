@@ -17,6 +17,7 @@ struct shelf {
 
 struct catalogues {
     pthread_rwlock_t lock;
+    pthread_mutex_t looking; /* one thread at a time opens anew */
     struct shelf shelf[CONFIG_MAX_MIRRORS];
     size_t count;
 };
@@ -26,6 +27,7 @@ struct catalogues *catalogues_open(const struct cache *cache, const struct confi
     struct catalogues *catalogues = mem_alloc(sizeof *catalogues);
 
     pthread_rwlock_init(&catalogues->lock, NULL);
+    pthread_mutex_init(&catalogues->looking, NULL);
     for (size_t i = 0; i < config->mirror_count; i++)
         catalogues->shelf[catalogues->count++].path =
             cache_index_path(cache, config->mirror[i].name, "catalogue");
@@ -41,6 +43,7 @@ void catalogues_close(struct catalogues *catalogues)
         catalogue_close(catalogues->shelf[i].catalogue);
         free(catalogues->shelf[i].path);
     }
+    pthread_mutex_destroy(&catalogues->looking);
     pthread_rwlock_destroy(&catalogues->lock);
     free(catalogues);
 }
@@ -54,6 +57,7 @@ static bool is_same_file(const struct stat *one, const struct stat *other)
 
 void catalogues_look(struct catalogues *catalogues)
 {
+    pthread_mutex_lock(&catalogues->looking);
     for (size_t i = 0; i < catalogues->count; i++) {
         struct shelf *shelf = &catalogues->shelf[i];
         struct catalogue *fresh, *old;
@@ -70,6 +74,7 @@ void catalogues_look(struct catalogues *catalogues)
         pthread_rwlock_unlock(&catalogues->lock);
         catalogue_close(old);
     }
+    pthread_mutex_unlock(&catalogues->looking);
 }
 
 int64_t catalogues_size(struct catalogues *catalogues, size_t index)

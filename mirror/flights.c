@@ -14,7 +14,7 @@
 #define LINK_FAILURES_DOWN 2       /* hosts in a row that cannot be reached */
 #define LINK_PAUSE_MS      250     /* the first pause while the link is down; doubled up to */
 #define LINK_PAUSE_MAX_MS  4000    /* this */
-#define ROOM_DELAY_MS      3000    /* who waits for what has just landed opens it first */
+#define ROOM_DELAY_MS      2000    /* who waits for what has just landed opens it first */
 #define FORGET_MS          3600000 /* rows of flights that ended longer ago */
 #define SPEED_MS           3000
 

@@ -201,15 +201,24 @@ static int64_t want(struct store *store, const char *name)
     return store_end(store, result) == 0 ? id : -1;
 }
 
+/* The name of its flight, and whether a catalogue lists it: perhaps one that has just arrived. */
+static bool is_listed(struct mirror *mirror, const struct checksum *sum, char *name)
+{
+    if (catalogues_name(mirror->catalogues, sum, name))
+        return true;
+    catalogues_look(mirror->catalogues);
+    return catalogues_name(mirror->catalogues, sum, name);
+}
+
 static void handle_flight(struct mirror *mirror, struct store *store, const struct checksum *sum,
                           struct mirror_answer *answer)
 {
+    struct mirror_flight *flight;
     char name[CHECKSUM_TEXT];
-    bool listed = catalogues_name(mirror->catalogues, sum, name);
-    struct mirror_flight *flight = hub_join(&mirror->hub, name);
+    bool listed = is_listed(mirror, sum, name);
     int64_t id;
 
-    if (!flight) {
+    if (!(flight = hub_join(&mirror->hub, name))) {
         if (is_remembered(store, name, listed, answer))
             return;
         if (!listed && !unlisted_may_fly(mirror)) {
@@ -344,14 +353,19 @@ static void report_repositories(struct mirror *mirror, struct store *store, stru
     for (size_t i = 0; i < mirror->name_count; i++) {
         char *fact = mem_printf(RENEW_FACT "%s", mirror->names[i]);
         int64_t at = 0;
-        char *text = store_fact(store, fact, &at);
+        char *text = store_fact(store, fact, NULL), *asked;
 
+        free(fact);
+        fact = mem_printf(RENEW_FACT_ASKED "%s", mirror->names[i]);
+        asked = store_fact(store, fact, &at);
         json_object(out, NULL);
         json_string(out, "name", mirror->names[i]);
         json_string(out, "index", text ? text : "");
+        json_string(out, "asked", asked ? asked : "");
         json_int(out, "asked_at", at);
         json_int(out, "archives", catalogues_size(mirror->catalogues, i));
         json_close(out, '}');
+        free(asked);
         free(text);
         free(fact);
     }

@@ -211,6 +211,7 @@ char *index_repo_text(const char *text, size_t length, bool *changed)
     struct opam_file file = {0};
     struct buf out;
     size_t at = 0;
+    char *result;
 
     buf_init(&out, MAX_FILE);
     *changed = true;
@@ -233,7 +234,9 @@ char *index_repo_text(const char *text, size_t length, bool *changed)
         buf_puts(&out, line);
     }
     opam_done(&file);
-    return buf_take(&out);
+    result = buf_take(&out);
+    buf_done(&out);
+    return result;
 }
 
 /* ---- reading ---- */

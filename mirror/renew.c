@@ -85,9 +85,9 @@ static void remove_file(const struct repository *repository, const char *name)
     free(path);
 }
 
-static void tell(const struct repository *repository, const char *text)
+static void tell(const struct repository *repository, const char *prefix, const char *text)
 {
-    char *fact = mem_printf(RENEW_FACT "%s", repository->config->name);
+    char *fact = mem_printf("%s%s", prefix, repository->config->name);
 
     store_set_fact(repository->all->with.store, fact, text);
     free(fact);
@@ -125,7 +125,8 @@ static void wait_after_failure(struct repository *repository, const char *why)
     log_warn("the index at %s cannot be had: %s%s", repository->url, why,
              has ? "; the one before serves on" : "");
     if (!has)
-        tell(repository, why);
+        tell(repository, RENEW_FACT, why);
+    tell(repository, RENEW_FACT_ASKED, why);
     wait_for(repository, has && refresh == 0 ? -1 : pause);
 }
 
@@ -258,8 +259,9 @@ static void finish(struct repository *repository, const char *from)
              archives);
     log_info("the index of %s is here: %s under %zu digests%s", repository->url, text, digests,
              repository->broken ? ", some packages left out" : "");
-    if (!repository->local || !has_file(repository, "validators"))
-        tell(repository, text);
+    tell(repository, RENEW_FACT, text);
+    if (!repository->local)
+        tell(repository, RENEW_FACT_ASKED, "renewed");
     catalogues_look(repository->all->with.catalogues);
     forget_failures(repository);
     stop_reading(repository);
@@ -378,10 +380,7 @@ static void on_end(void *context, enum fetch_end end, const struct response *res
     if (end == FETCH_COMPLETE && response->status == 304) {
         flights_link_up(repository->all->flights);
         close_arriving(repository);
-        snprintf(text, sizeof text, "%lld archives",
-                 (long long)catalogues_size(repository->all->with.catalogues,
-                                            (size_t)(repository - repository->all->list)));
-        tell(repository, text);
+        tell(repository, RENEW_FACT_ASKED, "unchanged");
         wait_for_refresh(repository);
     } else if (end == FETCH_COMPLETE && (response->status == 200 || response->status == 206) &&
                (repository->length < 0 || repository->received == repository->length)) {

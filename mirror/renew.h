@@ -16,9 +16,10 @@
 
 #include "mirror/flights.h"
 
-/* Facts, followed by the repository's name: what the index holds or why there is none; its time is
- * when upstream was last asked with success. */
-#define RENEW_FACT "mirror.index."
+/* Facts, followed by the repository's name: what the index holds, or why there is none; and what
+ * came of asking upstream, with the time of that. */
+#define RENEW_FACT       "mirror.index."
+#define RENEW_FACT_ASKED "mirror.asked."
 
 struct renew;
 

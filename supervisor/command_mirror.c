@@ -323,34 +323,40 @@ static int run_pin(struct command_line *line, struct mirrors *mirrors)
 
 /* ---- refresh ---- */
 
-/* What the fetcher said last about the index of repository i, and when. Yours to free. */
-static char *said(struct mirrors *mirrors, size_t i, int64_t *at)
+/* What the fetcher said last about repository i, and when. Yours to free. */
+static char *said(struct mirrors *mirrors, const char *prefix, size_t i, int64_t *at)
 {
-    char *fact = mem_printf(RENEW_FACT "%s", mirrors->config->mirror[i].name);
+    char *fact = mem_printf("%s%s", prefix, mirrors->config->mirror[i].name);
     char *text = store_fact(mirrors->store, fact, at);
 
     free(fact);
     return text;
 }
 
-/* Waits until the fetcher has asked upstream after `since`. Whether it did. */
+/* Waits until the fetcher has asked upstream after `since`, and says what came of it. Whether the
+ * index is now the newest. */
 static bool wait_for_index(struct mirrors *mirrors, size_t i, int64_t since)
 {
     const char *name = mirrors->config->mirror[i].name;
     int64_t end = when_monotonic_ms() + REFRESH_WAIT_MS, at = 0;
-    bool done = false;
+    char *asked = NULL, *holds;
+    bool good;
 
-    while (!done && when_monotonic_ms() < end) {
-        char *text = said(mirrors, i, &at);
-
-        done = text && at >= since;
-        if (done)
-            printf("[mirror%s%s] %s\n", *name ? " " : "", name, text);
-        else
-            usleep(100000);
-        free(text);
+    while (when_monotonic_ms() < end) {
+        asked = said(mirrors, RENEW_FACT_ASKED, i, &at);
+        if (asked && at >= since)
+            break;
+        free(asked);
+        asked = NULL;
+        usleep(50000);
     }
-    return done;
+    holds = said(mirrors, RENEW_FACT, i, &at);
+    printf("[mirror%s%s] %s; %s\n", *name ? " " : "", name,
+           asked ? asked : "upstream has not answered yet", holds ? holds : "no index yet");
+    good = asked && (strcmp(asked, "renewed") == 0 || strcmp(asked, "unchanged") == 0);
+    free(asked);
+    free(holds);
+    return good;
 }
 
 static int run_refresh(struct command_line *line, struct mirrors *mirrors)
@@ -367,11 +373,8 @@ static int run_refresh(struct command_line *line, struct mirrors *mirrors)
     if (!mirrors_fetcher_runs(mirrors))
         return EXIT_FAILURE;
     for (size_t i = 0; i < mirrors->config->mirror_count; i++)
-        if (!wait_for_index(mirrors, i, since)) {
-            fputs("riad: upstream has not answered yet; the index that is here serves on\n",
-                  stderr);
+        if (!wait_for_index(mirrors, i, since))
             status = EXIT_FAILURE;
-        }
     return status;
 }
 

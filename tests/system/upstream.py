@@ -84,7 +84,8 @@ class Upstream:
         self.thread.start()
 
     def close(self):
-        """Nobody listens any more: connections are refused."""
+        """Nobody listens any more: connections are refused, those that are kept open end."""
+        self.down = True
         self.stopping.set()
         self.server.shutdown()
         self.server.server_close()
