@@ -133,7 +133,7 @@ static void run_ask(struct job *job, struct store *store)
 {
     struct ask_job *ask = (struct ask_job *)job;
 
-    command_run(&ask->request, store);
+    command_carry_out(&ask->request, store);
 }
 
 /* Puts an answer into the queue, which may grow for it: it was asked for, and one at a time. */
@@ -272,9 +272,9 @@ static void find_candidates(struct client *client, struct candidates *found, con
 
     if (start == line && start[0] == '/') {
         for (size_t i = 0; i < command_count; i++)
-            if ((commands[i].doors & DOOR_TERMINAL) &&
-                (!commands[i].hosts || client->somebody->person.role == ROLE_HOST))
-                consider(found, commands[i].name, start + 1);
+            if ((command_table[i].doors & DOOR_TERMINAL) &&
+                (!command_table[i].hosts || client->somebody->person.role == ROLE_HOST))
+                consider(found, command_table[i].name, start + 1);
         return;
     }
     if (room) {

@@ -10,7 +10,7 @@
 #define LONGEST_LINE (MESSAGE_MAX_TEXT + 256)
 
 /* clang-format off */
-const struct command commands[] = {
+const struct command command_table[] = {
     {"help", "h", DOOR_ANY, .waiting = true, .usage = "[COMMAND]",
      .help = "what one can do here, or more about one command", .example = "help history", .run = command_help},
     {"who", "w", DOOR_ANY, .options = "json", .usage = "[--json]",
@@ -97,7 +97,7 @@ const struct command commands[] = {
      .help = "let somebody in who waits", .example = "admit bob", .run = command_admit},
 };
 /* clang-format on */
-const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+const size_t command_count = sizeof(command_table) / sizeof(command_table[0]);
 
 void request_init(struct request *request)
 {
@@ -124,7 +124,7 @@ static bool is_word(const char *word, size_t length, const char *name)
 const struct command *command_find(const char *word, size_t length, enum door door)
 {
     for (size_t i = 0; i < command_count; i++) {
-        const struct command *command = &commands[i];
+        const struct command *command = &command_table[i];
 
         if (!(command->doors & door))
             continue;
@@ -171,14 +171,14 @@ const struct command *command_near(const char *word, enum door door)
     for (size_t i = 0; i < command_count; i++) {
         size_t far;
 
-        if (!(commands[i].doors & door))
+        if (!(command_table[i].doors & door))
             continue;
-        far = distance(word, commands[i].name);
-        if (strncmp(commands[i].name, word, strlen(word)) == 0)
+        far = distance(word, command_table[i].name);
+        if (strncmp(command_table[i].name, word, strlen(word)) == 0)
             far = 1;
-        if (far < least && far < strlen(commands[i].name)) {
+        if (far < least && far < strlen(command_table[i].name)) {
             least = far;
-            nearest = &commands[i];
+            nearest = &command_table[i];
         }
     }
     return nearest;
@@ -301,7 +301,7 @@ int command_parse(struct request *request, const char *line)
     return parse_options(request);
 }
 
-void command_run(struct request *request, struct store *store)
+void command_carry_out(struct request *request, struct store *store)
 {
     if (request->command->hosts && request->person.role != ROLE_HOST) {
         command_fail(request, 1, "only hosts may %s", request->command->name);
@@ -436,13 +436,13 @@ void command_help(struct store *store, struct request *request)
         return;
     }
     for (size_t i = 0; i < command_count; i++)
-        if ((commands[i].doors & request->door) && !commands[i].hosts)
-            help_row(request, &commands[i]);
+        if ((command_table[i].doors & request->door) && !command_table[i].hosts)
+            help_row(request, &command_table[i]);
     if (request->person.role == ROLE_HOST) {
         buf_puts(&request->out, "for hosts:\n");
         for (size_t i = 0; i < command_count; i++)
-            if (commands[i].hosts)
-                help_row(request, &commands[i]);
+            if (command_table[i].hosts)
+                help_row(request, &command_table[i]);
     }
     if (request->door == DOOR_TERMINAL)
         buf_puts(&request->out,

@@ -9,7 +9,7 @@
  *     struct request request = {.person = ..., .door = DOOR_EXEC, ...};
  *     request_init(&request);
  *     if (command_parse(&request, "history --since yesterday") == 0)
- *         command_run(&request, store);
+ *         command_carry_out(&request, store);
  *     ... request.out, request.err, request.status ...
  *     request_done(&request);
  *
@@ -89,7 +89,7 @@ struct command {
     void (*run)(struct store *store, struct request *request);
 };
 
-extern const struct command commands[];
+extern const struct command command_table[];
 extern const size_t command_count;
 
 void request_init(struct request *request);
@@ -108,7 +108,7 @@ const struct command *command_near(const char *word, enum door door);
 int command_parse(struct request *request, const char *line);
 
 /* Runs it, on the worker's thread. */
-void command_run(struct request *request, struct store *store);
+void command_carry_out(struct request *request, struct store *store);
 
 /* ---- for handlers ---- */
 

@@ -27,7 +27,8 @@ size_t width_cluster(const char *bytes, size_t length, int *columns)
         if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)code, (utf8proc_int32_t)next,
                                              &state))
             break;
-        if (next == 0xFE0F && *columns == 1)
+        /* U+FE0F asks for the emoji; two regional indicators are a flag. */
+        if ((next == 0xFE0F || (next >= 0x1F1E6 && next <= 0x1F1FF)) && *columns == 1)
             *columns = 2;
         else if (columns_of(next) > *columns)
             *columns = columns_of(next);
