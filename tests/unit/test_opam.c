@@ -28,7 +28,7 @@ static void strings_are_decoded(void **state)
         {"\"one \\\r\n\t line\"",                    "one line"               },
         {"\"two\nlines\"",                           "two\nlines"             },
         {"\"\"\"a \"quoted\" word\"\"\"",            "a \"quoted\" word"      },
-        {"\"\"\"a \\\"\"\"",                         "a \""                   },
+        {"\"\"\"a \\\"\"\"\"",                       "a \""                   },
         {"\n\"on the next line\"",                   "on the next line"       },
         {"# a comment\n\"after\"",                   "after"                  },
         {"(* one (* within *) another *) \"after\"", "after"                  },
