@@ -62,6 +62,7 @@ void greeting_print(const struct config *config)
         return;
     }
     rest = buf_take(&text);
+    buf_done(&text);
     for (char *at = rest; (line = strsep(&at, "\n"));)
         if (*line)
             log_info("%s", line);
