@@ -100,7 +100,7 @@ fuzz: ## every fuzz target for SECONDS each (default 60)
 bench: all ## the figures, beside the peers that are installed
 	@RIAD_BUILD=$(abspath $(B)) /usr/bin/python3 tests/bench/bench.py $(ARGS)
 
-campaign: all ## the long fault campaigns
+campaign: all unit-programs ## the long fault campaigns
 	@RIAD_BUILD=$(abspath $(B)) RIAD_CAMPAIGN=full /usr/bin/python3 -m pytest -q -p no:cacheprovider -m campaign tests/system
 
 install: all ## into DESTDIR and PREFIX

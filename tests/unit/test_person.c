@@ -305,8 +305,10 @@ static void seen_moves_on_once_a_minute_and_never_back(void **state)
     assert_true(person.seen_at == now + 61000);
 }
 
-#define RACERS 12
-#define ROUNDS 10
+/* RIAD_CAMPAIGN=full: fifty racers, a hundred times. */
+#define RACERS_MAX 50
+#define RACERS     (getenv("RIAD_CAMPAIGN") ? RACERS_MAX : 12)
+#define ROUNDS     (getenv("RIAD_CAMPAIGN") ? 100 : 10)
 
 struct racer {
     const char *path;
@@ -332,8 +334,8 @@ static void one_of_many_threads_wins_a_name(void **state)
     const char *path = scratch_path(*state, "riad.db");
     assert_int_equal(store_migrate(path), 0);
     for (int round = 0; round < ROUNDS; round++) {
-        struct racer racers[RACERS];
-        pthread_t threads[RACERS];
+        struct racer racers[RACERS_MAX];
+        pthread_t threads[RACERS_MAX];
         int made = 0;
         for (int i = 0; i < RACERS; i++) {
             racers[i] = (struct racer){path, i, round + 2, CLAIM_FAILED};
@@ -353,7 +355,7 @@ static void one_of_many_processes_wins_a_name(void **state)
     const char *path = scratch_path(*state, "riad.db");
     assert_int_equal(store_migrate(path), 0);
     for (int round = 0; round < ROUNDS; round++) {
-        pid_t children[RACERS];
+        pid_t children[RACERS_MAX];
         int made = 0, taken = 0;
         for (int i = 0; i < RACERS; i++) {
             children[i] = fork();
