@@ -20,7 +20,8 @@
 
 #define FOLLOW_STEP    65536
 #define FOLLOW_WAIT_MS 1000
-#define FOLLOW_IDLE_MS 60000 /* an upload that broke off may go on, but not everybody waits for ever */
+#define FOLLOW_IDLE_MS                                                                             \
+    60000 /* an upload that broke off may go on, but not everybody waits for ever */
 
 void files_slash(struct call *call)
 {

@@ -33,7 +33,7 @@ struct home {
     struct buf notice;
 };
 
-static const char *why_no_drop(const struct call *call)
+const char *home_no_drop(const struct call *call)
 {
     if (call->config->web.upload == UPLOAD_NOBODY)
         return "Uploads are closed on this box.";
@@ -86,7 +86,7 @@ static void gather(struct home *home, struct call *call)
     memset(home, 0, sizeof *home);
     home->call = call;
     address_of(call, &home->address);
-    home->no_drop = why_no_drop(call);
+    home->no_drop = home_no_drop(call);
     home->trouble = trouble_of(call);
     limit_text(call->config->web.max_file, home->max_file);
     when_size_text(drop_space(call->drop), home->space);

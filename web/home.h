@@ -9,4 +9,7 @@
 /* GET / */
 void home_answer(struct call *call);
 
+/* Why this visitor may not upload now, as a sentence; NULL: they may. */
+const char *home_no_drop(const struct call *call);
+
 #endif

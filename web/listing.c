@@ -6,6 +6,7 @@
 #include "base/when.h"
 #include "web/asset.h"
 #include "web/form.h"
+#include "web/home.h"
 #include "web/html.h"
 #include "web/page.h"
 #include "web/template.h"
@@ -252,6 +253,7 @@ static void listing_fill(struct call *call, const char *folder, struct listing *
         TEMPLATE_TEXT("searched", listing->searched ? "1" : ""),
         TEMPLATE_TEXT("trouble", listing->trouble),
         TEMPLATE_TEXT("more", buf_text(&more)),
+        TEMPLATE_TEXT("may_drop", home_no_drop(call) == NULL ? "1" : ""),
     };
     template_put(out, asset_template("files.html"), values, sizeof values / sizeof values[0]);
     buf_done(&files);

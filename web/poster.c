@@ -17,10 +17,16 @@ void poster_answer(struct call *call)
     char plain[ADDRESS_MAX + 1], label[ADDRESS_MAX + 32];
     buf_init(&body, BODY_MAX);
     buf_init(&qr, BODY_MAX);
-    address_of(call, &address);
+    struct call anybody = *call; /* a poster is for everybody: NAME rather than theirs */
+    anybody.visitor.known = false;
+    address_of(&anybody, &address);
     snprintf(plain, sizeof plain, "%s/", address.origin);
     snprintf(label, sizeof label, "QR code of %s", plain);
     qr_svg(&qr, plain, label);
+    for (size_t i = 1; i < address.way_count; i++) {
+        snprintf(label, sizeof label, "QR code of %s", address.way[i]);
+        qr_svg(&qr, address.way[i], label);
+    }
     const struct template_value values[] = {
         TEMPLATE_TEXT("title", call->config->box.title),
         TEMPLATE_TEXT("plain", plain),

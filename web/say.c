@@ -159,7 +159,7 @@ void talk_remove(struct call *call)
     else if (conversation_remove(call->store, id, person->id) == ACT_FAILED)
         reply_error(call->http, 500, "The box could not take it back.");
     else if (page_wants_html(call))
-        reply_redirect(call->http, 303, "/chat");
+        reply_redirect(call->http, 303, "/chat?edit");
     else
         reply_text(call->http, 200, "Taken back.");
 }

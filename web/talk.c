@@ -78,8 +78,9 @@ void talk_wish(struct call *call, int64_t fallback, struct talk_wish *wish)
     if (query->limit < 1 || query->limit > 1000)
         query->limit = query->limit < 1 ? PANEL_MESSAGES : 1000;
     query->newest = query->after == 0;
-    wish->looks_back = query->words != NULL || query->after != 0 || query->before != 0 ||
-                       wish->day[0] != '\0' || query->person_id != 0;
+    wish->edits = call->visitor.known && http_query_has(call->http, "edit");
+    wish->looks_back = wish->edits || query->words != NULL || query->after != 0 ||
+                       query->before != 0 || wish->day[0] != '\0' || query->person_id != 0;
 }
 
 /* ---- the panel ---- */
@@ -160,6 +161,8 @@ static void panel_fill(struct call *call, const struct talk_wish *wish, struct b
     snprintf(newest, sizeof newest, "%lld", (long long)conversation_newest(call->store));
     snprintf(longest, sizeof longest, "%lld", (long long)call->config->chat.max_message);
     const char *person = call->visitor.known ? call->visitor.person.name : "";
+    buf_puts(&view, "edit"); /* the view behind the earlier and later ones */
+    const char *edit = wish->alone && call->visitor.known && !wish->edits ? buf_text(&view) : "";
     const struct template_value values[] = {
         TEMPLATE_TEXT("level", wish->alone ? "1" : "2"),
         TEMPLATE_TEXT("room", wish->room.name),
@@ -176,11 +179,20 @@ static void panel_fill(struct call *call, const struct talk_wish *wish, struct b
         TEMPLATE_HTML("may_not", wish->query.words != NULL ? "" : may_not_html(call)),
         TEMPLATE_TEXT("longest", longest),
         TEMPLATE_TEXT("person", person),
+        TEMPLATE_TEXT("edit", edit),
     };
     template_put(out, asset_template("talk.html"), values, sizeof values / sizeof values[0]);
     buf_done(&view);
     buf_done(&earlier);
     buf_done(&later);
+}
+
+/* Whose words this visitor may take back here. */
+static int64_t remover_of(const struct call *call, const struct talk_wish *wish)
+{
+    if (!wish->edits)
+        return 0;
+    return call->visitor.actor.host ? -1 : call->visitor.person.id;
 }
 
 void talk_panel(struct call *call, const struct talk_wish *wish, struct buf *out)
@@ -190,6 +202,7 @@ void talk_panel(struct call *call, const struct talk_wish *wish, struct buf *out
     buf_init(&rooms, 64 * 1024);
     struct words_list list = {.out = &said,
                               .reader = call->visitor.known ? call->visitor.person.name : "",
+                              .remover = remover_of(call, wish),
                               .rooms = wish->query.room_id == 0};
     struct tabs tabs = {.out = &rooms, .wish = wish};
     room_list(call->store, put_tab, &tabs);

@@ -16,6 +16,7 @@ struct talk_wish {
     char words[512];    /* what query.words points to */
     char person[NAME_MAX_BYTES], day[16];
     bool looks_back;     /* not the newest of a room: nothing is appended live */
+    bool edits;          /* words that may be taken back have a button */
     bool alone;          /* the panel is the page, not a part of one */
     const char *trouble; /* what was wrong with it; NULL */
 };

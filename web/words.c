@@ -155,6 +155,18 @@ static void text_put(struct buf *out, const struct message *message)
     }
 }
 
+static void remove_put(const struct words_list *list, const struct message *message)
+{
+    bool words = message->kind == MESSAGE_SAY || message->kind == MESSAGE_ME;
+    bool theirs = list->remover == -1 || list->remover == message->person_id;
+    if (list->remover == 0 || message->person_id == 0 || message->removed || !words || !theirs)
+        return;
+    buf_printf(list->out,
+               " <form method=post action=\"/chat/remove\"><input type=hidden name=id value=%lld>"
+               "<button class=small>Take back</button></form>",
+               (long long)message->id);
+}
+
 void words_list_put(void *context, const struct message *message)
 {
     struct words_list *list = context;
@@ -172,6 +184,7 @@ void words_list_put(void *context, const struct message *message)
         name_put(list->out, message->name);
     where_put(list, message);
     text_put(list->out, message);
+    remove_put(list, message);
     buf_puts(list->out, "</li>\n");
     if (list->first == 0)
         list->first = message->id;

@@ -15,9 +15,10 @@ void words_json(struct buf *out, const struct message *message);
 /* Goes through a list of messages, oldest first. */
 struct words_list {
     struct buf *out;
-    const char *reader;  /* for whom; "" a guest */
-    bool rooms;          /* name the room of each (search over all of them) */
-    char day[WHEN_MAX];  /* of the last one; starts empty */
+    const char *reader; /* for whom; "" a guest */
+    int64_t remover;    /* whose words get a button to take them back; -1 everybody's, 0 nobody's */
+    bool rooms;         /* name the room of each (search over all of them) */
+    char day[WHEN_MAX]; /* of the last one; starts empty */
     int64_t first, last; /* ids; 0 when there was none */
     int64_t count;
 };

@@ -201,12 +201,16 @@ function next() {
   $('queue').hidden = left < 2;
   $('queue').textContent = done + ' of ' + all + ' are here. ';
   if (waiting.length) $('queue').append(make('button', {type: 'button', className: 'small', textContent: 'Cancel the ' + waiting.length + ' that wait', onclick: () => { all -= waiting.length; waiting.length = 0; next() }}));
+  // The list of a folder is not live: it is read again when everything is here.
+  if (!left && done && !$('here') && !document.querySelector('#uploads .bad')) location.reload();
   if (!left) all = done = 0;
 }
 
 function drop(file, path) {
   all++;
-  waiting.push(new Upload(file, path || file.webkitRelativePath || file.name));
+  const folder = $('drop').dataset.folder;
+  path = path || file.webkitRelativePath || file.name;
+  waiting.push(new Upload(file, folder ? folder + '/' + path : path));
   next();
 }
 
