@@ -1,6 +1,7 @@
 #include "web/page.h"
 
 #include "identity/presence.h"
+#include "web/address.h"
 #include "web/asset.h"
 #include "web/feed.h"
 #include "web/home.h"
@@ -24,6 +25,17 @@ bool page_wants_html(const struct call *call)
     return accept != NULL && strstr(accept, "text/html") != NULL;
 }
 
+/* The other addresses of the box, for the page whose forms lead there. */
+static void ways(const struct call *call, const char *kind, struct buf *out)
+{
+    struct address address;
+    if (strcmp(kind, "you") != 0)
+        return;
+    address_of(call, &address);
+    for (size_t i = 0; i < address.way_count; i++)
+        buf_printf(out, "%s%s", i > 0 ? " " : "", address.way[i]);
+}
+
 void page_reply(struct call *call, int status, const char *heading, const char *kind,
                 const struct buf *body)
 {
@@ -44,7 +56,11 @@ void page_reply(struct call *call, int status, const char *heading, const char *
         reply_error(call->http, 500, "This page became too large.");
     } else {
         reply_begin(call->http, status, "text/html; charset=utf-8");
-        reply_own_page(call->http);
+        struct buf forms;
+        buf_init(&forms, 4096);
+        ways(call, kind, &forms);
+        reply_own_page_to(call->http, buf_text(&forms));
+        buf_done(&forms);
         reply_header(call->http, "Vary", "Accept, Cookie");
         reply_end(call->http, out.data, out.len);
     }

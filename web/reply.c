@@ -146,12 +146,19 @@ void reply_cookie(struct http_request *request, const char *name, const char *va
 
 void reply_own_page(struct http_request *request)
 {
+    reply_own_page_to(request, "");
+}
+
+void reply_own_page_to(struct http_request *request, const char *addresses)
+{
     reply_header(request, "Content-Security-Policy",
                  "default-src 'none'; script-src 'self'; style-src 'self'; "
                  "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; "
-                 "font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
-                 "frame-ancestors 'none'");
-    reply_header(request, "Referrer-Policy", "same-origin");
+                 "font-src 'self'; manifest-src 'self'; form-action 'self' %s; base-uri 'none'; "
+                 "frame-ancestors 'none'",
+                 addresses);
+    /* With same-origin a form that leads elsewhere would send `Origin: null`. */
+    reply_header(request, "Referrer-Policy", addresses[0] == '\0' ? "same-origin" : "origin");
     reply_header(request, "X-Frame-Options", "DENY");
 }
 

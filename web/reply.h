@@ -33,6 +33,8 @@ void reply_cookie(struct http_request *request, const char *name, const char *va
 
 /* For the box's own pages: the policy that allows what the box itself serves and nothing else. */
 void reply_own_page(struct http_request *request);
+/* The same, for one whose forms may lead to these addresses, too (with blanks between; "" none). */
+void reply_own_page_to(struct http_request *request, const char *addresses);
 
 /* For bytes that somebody dropped: sandboxed, and offered as a download unless inline_ok. name
  * becomes the file name (RFC 6266 with UTF-8). */

@@ -174,7 +174,7 @@ void route_answer(struct call *call)
     call->rest = "";
     if (!host_is_ours(call->config, call->http->host))
         elsewhere(call);
-    else if (is_write(call->http->method) && !visitor_origin_ok(call->http))
+    else if (is_write(call->http->method) && !visitor_origin_ok(call->http, call->config))
         reply_error(call->http, 403,
                     "A page from elsewhere may not do that here. Open the box's own page.");
     else

@@ -85,10 +85,24 @@ static bool same_origin(const char *origin, const char *host)
     return *host != '\0' && strcasecmp(origin, host) == 0;
 }
 
-bool visitor_origin_ok(const struct http_request *request)
+/* Whether a sign-in is being carried over from another of the box's names, by the same port. */
+static bool is_moving(const struct http_request *request, const struct config *config,
+                      const char *origin)
+{
+    if (strncmp(request->path, "/join/", 6) != 0 || origin == NULL ||
+        strncasecmp(origin, "http://", 7) != 0)
+        return false;
+    const char *port = strchr(origin + 7, ':'), *our_port = strchr(request->host, ':');
+    return origin[7] != '\0' && strcmp(port ? port : "", our_port ? our_port : "") == 0 &&
+           host_is_ours(config, origin + 7);
+}
+
+bool visitor_origin_ok(const struct http_request *request, const struct config *config)
 {
     const char *origin = http_header(request, "Origin");
     const char *site = http_header(request, "Sec-Fetch-Site");
+    if (is_moving(request, config, origin))
+        return true;
     if (origin != NULL && !same_origin(origin, request->host))
         return false;
     return site == NULL || strcasecmp(site, "same-origin") == 0 || strcasecmp(site, "none") == 0;

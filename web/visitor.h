@@ -34,8 +34,10 @@ struct visitor {
 /* Who it is. 0, or -1 (the store failed): answer 500. */
 int visitor_of(struct http_request *request, struct store *store, struct visitor *visitor);
 
-/* Whether a write may come from where it says: Origin and Sec-Fetch-Site. */
-bool visitor_origin_ok(const struct http_request *request);
+/* Whether a write may come from where it says: Origin and Sec-Fetch-Site. A sign-in that is carried
+ * over (POST /join/CODE) may come from the page under another of the box's names, by the same port:
+ * a one-time code, which no other page can know, stands for it. */
+bool visitor_origin_ok(const struct http_request *request, const struct config *config);
 
 /* Gives a guest without a secret one, and sets the cookie with it in the answer that follows (for
  * pages and for uploads). Nothing for a person, or who has one. */

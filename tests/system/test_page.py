@@ -334,3 +334,13 @@ def test_a_guests_files_become_theirs(page, box, tmp_path):
     page.open(box.url("/"))
     page.one("button[aria-label='Delete mine.txt']").click()
     page.wait(lambda: "mine.txt" not in box.curl("/files/?text").stdout, "the file to be gone")
+
+
+def test_carrying_a_sign_in_to_another_address(page, box):
+    """One tap under one name of the box signs the browser in under another."""
+    page.open(f"http://localhost:{box.web_port}/")
+    take_name(page, "judy")
+    page.open(f"http://localhost:{box.web_port}/you")
+    page.one("form[action='/you/move'] button").click()
+    page.wait(lambda: page.driver.current_url == box.url("/"), "the other address")
+    assert page.one("main").get_attribute("data-person") == "judy"
