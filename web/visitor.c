@@ -85,16 +85,28 @@ static bool same_origin(const char *origin, const char *host)
     return *host != '\0' && strcasecmp(origin, host) == 0;
 }
 
-/* Whether a sign-in is being carried over from another of the box's names, by the same port. */
+/*
+ * Whether a sign-in is being carried over from another of the box's names, by the same port. The
+ * POST comes by a redirect, for which browsers say `Origin: null`: then the Referer counts, which
+ * no page elsewhere can make up.
+ */
 static bool is_moving(const struct http_request *request, const struct config *config,
                       const char *origin)
 {
-    if (strncmp(request->path, "/join/", 6) != 0 || origin == NULL ||
-        strncasecmp(origin, "http://", 7) != 0)
+    const char *from = origin;
+    char host[HOST_MAX];
+    if (from != NULL && strcmp(from, "null") == 0)
+        from = http_header(request, "Referer");
+    if (strncmp(request->path, "/join/", 6) != 0 || from == NULL ||
+        strncasecmp(from, "http://", 7) != 0)
         return false;
-    const char *port = strchr(origin + 7, ':'), *our_port = strchr(request->host, ':');
-    return origin[7] != '\0' && strcmp(port ? port : "", our_port ? our_port : "") == 0 &&
-           host_is_ours(config, origin + 7);
+    size_t length = strcspn(from + 7, "/?#");
+    if (length == 0 || length >= sizeof host)
+        return false;
+    memcpy(host, from + 7, length);
+    host[length] = '\0';
+    const char *port = strchr(host, ':'), *our_port = strchr(request->host, ':');
+    return strcmp(port ? port : "", our_port ? our_port : "") == 0 && host_is_ours(config, host);
 }
 
 bool visitor_origin_ok(const struct http_request *request, const struct config *config)
