@@ -234,6 +234,16 @@ static void greet_first(struct client *client, const struct open_job *open)
     buf_done(&text);
 }
 
+static void tell_waiting(struct client *client, const char *name)
+{
+    struct buf text;
+
+    buf_init(&text, 256);
+    buf_printf(&text, "%s waits to be let in: /admit %s", name, name);
+    hall_tell_hosts(client->hall, buf_text(&text));
+    buf_done(&text);
+}
+
 static void greet(struct client *client, const struct open_job *open)
 {
     const struct hall *hall = client->hall;
@@ -257,8 +267,10 @@ static void greet(struct client *client, const struct open_job *open)
         buf_done(&clean);
     }
     greet_first(client, open);
-    if (open->person.role == ROLE_WAITING)
-        client_tell(client, "a host has to let you in; please wait here, it will be told");
+    if (open->person.role == ROLE_WAITING) {
+        client_tell(client, "a host has to let you in; please wait, you will be told");
+        tell_waiting(client, open->person.name);
+    }
 }
 
 static void take_open(struct client *client, struct open_job *open)

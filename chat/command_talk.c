@@ -219,12 +219,16 @@ void command_delete(struct store *store, struct request *request)
 {
     struct message message = {0};
     char *word = command_word(&request->arguments);
-    int64_t id = word != NULL ? strtoll(word, NULL, 10) : 0;
+    struct person author = request->person;
+    int64_t id = 0;
     enum person_act act;
 
-    if (word == NULL &&
-        conversation_last_of(store, request->person.id, request->here.id, &id) != 1) {
-        command_fail(request, 1, "you have said nothing here that could be taken back");
+    if (word != NULL && word[strspn(word, "0123456789")] == '\0')
+        id = strtoll(word, NULL, 10);
+    else if (word != NULL && command_person(request, store, word, &author) != 0)
+        return;
+    if (id == 0 && conversation_last_of(store, author.id, request->here.id, &id) != 1) {
+        command_fail(request, 1, "nothing was said here that could be taken back");
         return;
     }
     if (conversation_get(store, id, keep_message, &message) != 1) {

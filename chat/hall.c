@@ -500,12 +500,22 @@ static void ask_bans(struct hall *hall)
     }
 }
 
-static void tell_hosts(struct hall *hall)
+void hall_tell_hosts(struct hall *hall, const char *sentence)
 {
     for (struct client *client = hall->clients; client != NULL; client = client->next)
         if (client->kind == CLIENT_TERMINAL && client->step == CLIENT_OPEN &&
             client->somebody->person.role == ROLE_HOST)
-            client_tell(client, "somebody was reported; `riad people` shows reports");
+            client_tell(client, sentence);
+}
+
+static void hear_report(struct hall *hall, const struct message *report)
+{
+    struct buf text;
+
+    buf_init(&text, 16384);
+    buf_printf(&text, "%s reports %s: %s", report->name, report->to, report->text);
+    hall_tell_hosts(hall, buf_text(&text));
+    buf_done(&text);
 }
 
 void hall_news(void *context, const struct news *news)
@@ -535,7 +545,7 @@ void hall_news(void *context, const struct news *news)
         ask_bans(hall);
         break;
     case NEWS_REPORT:
-        tell_hosts(hall);
+        hear_report(hall, &news->message);
         break;
     case NEWS_ANEW:
         ask_bans(hall);

@@ -93,6 +93,9 @@ void hall_count_said(struct hall *hall, struct somebody *somebody);
 /* This client shows everything up to that message. */
 void hall_shown(struct hall *hall, struct client *client, int64_t message_id);
 
+/* A line of the box's own to every host at a terminal. */
+void hall_tell_hosts(struct hall *hall, const char *sentence);
+
 bool somebody_ignores(const struct somebody *somebody, int64_t person_id);
 /* The room that they have open, or NULL. */
 struct joined *somebody_room(struct somebody *somebody, int64_t room_id);

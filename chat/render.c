@@ -137,6 +137,18 @@ static void put_speaker(struct buf *out, const struct message *message,
     buf_puts(out, message->kind == MESSAGE_ME ? " " : ": ");
 }
 
+/* What is told of somebody begins with their name (`ada dropped slides.pdf`), which stands before
+ * it already. */
+static const char *deed(const struct message *message)
+{
+    size_t length = strlen(message->name);
+
+    if (message->kind == MESSAGE_FILE && length > 0 &&
+        strncmp(message->text, message->name, length) == 0 && message->text[length] == ' ')
+        return message->text + length + 1;
+    return message->text;
+}
+
 static void put_terminal(struct buf *out, const struct message *message,
                          const struct render_style *style)
 {
@@ -157,12 +169,12 @@ static void put_terminal(struct buf *out, const struct message *message,
     buf_puts(out, style->plain ? "" : "-- ");
     if (message->name[0] != '\0') {
         render_name(out, message->name, style);
-        buf_puts(out, message->kind == MESSAGE_TOPIC ? " set the topic: " : ": ");
+        buf_puts(out, message->kind == MESSAGE_TOPIC ? " set the topic: " : " ");
     }
     if (message->removed)
         buf_puts(out, "(taken back)\n");
     else
-        put_text(out, message->text, style);
+        put_text(out, deed(message), style);
 }
 
 static void put_line(struct buf *out, const struct message *message)
@@ -181,7 +193,7 @@ static void put_line(struct buf *out, const struct message *message)
         buf_puts(out, "set the topic: ");
     if (message->removed)
         buf_puts(out, "(taken back)");
-    for (const char *c = message->text; *c != '\0'; c++)
+    for (const char *c = deed(message); *c != '\0'; c++)
         buf_putc(out, *c == '\n' ? ' ' : (uint8_t)*c);
     buf_putc(out, '\n');
 }

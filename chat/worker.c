@@ -113,6 +113,28 @@ static void bring_here(struct worker *worker)
     news->here_count = list.count;
 }
 
+struct report_wanted {
+    struct worker *worker;
+    int64_t id;
+};
+
+static void bring_report(void *context, const struct report *report)
+{
+    struct report_wanted *wanted = context;
+    size_t length = strlen(report->text);
+    struct news *news;
+    char *text;
+
+    if (report->id != wanted->id)
+        return;
+    news = news_new(wanted->worker, NEWS_REPORT, length + 1);
+    text = (char *)(news + 1);
+    memcpy(text, report->text, length + 1);
+    news->message.text = text;
+    memcpy(news->message.name, report->by, sizeof(news->message.name));
+    memcpy(news->message.to, report->about, sizeof(news->message.to));
+}
+
 static const struct {
     const char *kind;
     enum news_kind news;
@@ -131,6 +153,10 @@ static void hear(void *context, const char *kind, int64_t subject)
         conversation_get(worker->store, subject, bring_message, worker);
     } else if (strcmp(kind, EVENT_PRESENCE) == 0) {
         worker->here_dirty = true;
+    } else if (strcmp(kind, EVENT_REPORT) == 0) {
+        struct report_wanted wanted = {worker, subject};
+
+        report_list(worker->store, subject - 1, bring_report, &wanted);
     } else if (strcmp(kind, EVENT_PERSON) == 0) {
         struct news *news = news_new(worker, NEWS_PERSON, 0);
 

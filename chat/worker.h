@@ -47,7 +47,7 @@ enum news_kind {
     NEWS_KICK,    /* subject: a person's id */
     NEWS_BANS,    /* some ban was made or lifted: ask */
     NEWS_REVOKED, /* subject: a credential's id */
-    NEWS_REPORT,  /* subject: a report's id */
+    NEWS_REPORT,  /* message: its text, by name about to */
     NEWS_ANEW,    /* some events were missed: look at everybody anew */
     NEWS_DONE,    /* not handed over: job->done is called */
 };

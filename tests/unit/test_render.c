@@ -49,8 +49,8 @@ static void terminals(void **state)
     is(&message, plain, "16:00 ada: one\n    two\n");
     message = message_of(MESSAGE_TOPIC, "demos");
     is(&message, plain, "16:00 -- ada set the topic: demos\n");
-    message = message_of(MESSAGE_FILE, "slides.pdf (3 MB)");
-    is(&message, plain, "16:00 -- ada: slides.pdf (3 MB)\n");
+    message = message_of(MESSAGE_FILE, "ada dropped slides.pdf (3 MB)");
+    is(&message, plain, "16:00 -- ada dropped slides.pdf (3 MB)\n");
     message = message_of(MESSAGE_SAY, "");
     message.removed = true;
     is(&message, plain, "16:00 ada: (taken back)\n");
@@ -89,6 +89,8 @@ static void lines_and_json(void **state)
     is(&message, line, "2025-11-22T16:00:05+00:00 ada (to bob) one two\n");
     message = message_of(MESSAGE_ME, "waves");
     is(&message, line, "2025-11-22T16:00:05+00:00 ada * waves\n");
+    message = message_of(MESSAGE_FILE, "ada dropped slides.pdf (3 MB)");
+    is(&message, line, "2025-11-22T16:00:05+00:00 ada dropped slides.pdf (3 MB)\n");
 }
 
 static void mentions(void **state)
