@@ -10,9 +10,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import BUILD, PATIENCE, descendants, needs, program, wait_for
-
-SERVICES = ["chat", "web", "mirror", "dhcp"]
+from conftest import BUILD, PATIENCE, SERVICES, descendants, needs, program, wait_for
 
 
 def riad(*arguments, **more):
