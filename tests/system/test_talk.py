@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import threading
-import time
 
 import pytest
 from conftest import Box, needs, program, wait_for
@@ -339,29 +338,3 @@ def test_newcomers_wait_for_a_host(make_box):
     assert say(box, cookie, "hello")[0] == 403
     assert box.request("POST", "/people/act", "name=newt&act=ban", hosts)[0] == 200
     assert say(box, cookie, "hello")[0] == 401
-
-
-def test_many_followers_cost_little(make_box):
-    """As many as one address may have: the memory of riad-web beside that without them."""
-    box = make_box()
-    cookie = take_name(box, "ada")
-
-    def memory():
-        status = open(f"/proc/{box.pid('web')}/smaps_rollup").read()
-        return int(re.search(r"^Pss:\s+(\d+)", status, re.M)[1])
-
-    before = memory()
-    followers = [Follower(box, "-b", f"riad={cookie}") for _ in range(6)]
-    try:
-        for follower in followers:
-            follower.begun()
-        start = time.monotonic()
-        said(box, cookie, "to all")
-        for follower in followers:
-            follower.wait("to all")
-        assert time.monotonic() - start < 5
-        assert (memory() - before) / len(followers) < 100 * 8
-    finally:
-        for follower in followers:
-            follower.process.kill()
-            follower.process.wait()
