@@ -29,7 +29,8 @@ struct sandbox_path {
 int sandbox_files(enum service_id id, const struct sandbox_path *paths, size_t count);
 
 /* Confines all threads to the system calls of this service; call when everything is open.
- * 0, or -1, logged. A call beyond them kills the process (the log of the kernel says which). */
+ * 0, or -1, logged. A call beyond them fails with EPERM; clone may make threads only, unless the
+ * service has children. */
 int sandbox_calls(enum service_id id);
 
 #endif

@@ -209,6 +209,9 @@ class Box:
         if self.process is None:
             return
         before = descendants(self.process.pid) if self.process.poll() is None else {}
+        if any(row[1] == "Z" for row in before.values()):
+            time.sleep(0.2)  # one that has just ended is reaped within a moment
+            before = descendants(self.process.pid) if self.process.poll() is None else {}
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

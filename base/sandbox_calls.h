@@ -1,0 +1,77 @@
+/*
+ * sandbox_calls: the system calls that services may make, for sandbox.c only.
+ *
+ * Grouped by what they are for. What a processor does not have, its kernel's headers do not name:
+ * calls that newer processors lack stand under #ifdef.
+ */
+#ifndef BASE_SANDBOX_CALLS_H
+#define BASE_SANDBOX_CALLS_H
+
+#include <sys/syscall.h>
+
+/* clang-format off */
+
+/* Every service: files within its walls, memory, threads, time, and sockets that it has already. */
+static const int calls_common[] = {
+    /* files */
+    SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev,
+    SYS_openat, SYS_openat2, SYS_close, SYS_close_range, SYS_fstat, SYS_newfstatat, SYS_statx,
+    SYS_statfs, SYS_fstatfs, SYS_lseek, SYS_faccessat, SYS_faccessat2, SYS_readlinkat,
+    SYS_getdents64, SYS_getcwd, SYS_fcntl, SYS_flock, SYS_ftruncate, SYS_fallocate, SYS_fsync,
+    SYS_fdatasync, SYS_sync_file_range, SYS_fadvise64, SYS_renameat2, SYS_unlinkat, SYS_mkdirat,
+    SYS_linkat, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_utimensat, SYS_umask, SYS_dup,
+    SYS_dup3, SYS_pipe2,
+    SYS_copy_file_range, SYS_sendfile, SYS_splice, SYS_memfd_create, SYS_ioctl, SYS_inotify_init1,
+    SYS_inotify_add_watch, SYS_inotify_rm_watch,
+    /* memory and threads */
+    SYS_mmap, SYS_munmap, SYS_mprotect, SYS_mremap, SYS_madvise, SYS_mincore, SYS_brk,
+    SYS_membarrier, SYS_futex, SYS_set_robust_list, SYS_get_robust_list, SYS_rseq,
+    SYS_set_tid_address, SYS_gettid, SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_getparam,
+    SYS_sched_getscheduler, SYS_sched_get_priority_max, SYS_sched_get_priority_min, SYS_getcpu,
+    SYS_setpriority, SYS_exit, SYS_exit_group,
+    /* ourselves */
+    SYS_getpid, SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getresuid,
+    SYS_getresgid, SYS_getgroups, SYS_getrusage, SYS_prlimit64, SYS_prctl, SYS_uname, SYS_sysinfo,
+    SYS_times, SYS_getrandom, SYS_capget,
+    /* signals and time */
+    SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigtimedwait, SYS_rt_sigpending,
+    SYS_sigaltstack, SYS_tgkill, SYS_restart_syscall, SYS_nanosleep, SYS_clock_nanosleep,
+    SYS_clock_gettime, SYS_clock_getres, SYS_gettimeofday,
+    /* waiting */
+    SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait, SYS_ppoll, SYS_pselect6, SYS_eventfd2,
+    SYS_timerfd_create, SYS_timerfd_settime, SYS_timerfd_gettime, SYS_signalfd4,
+    /* sockets that are there; a pair of our own reaches nobody */
+    SYS_accept, SYS_accept4, SYS_recvfrom, SYS_recvmsg, SYS_recvmmsg, SYS_sendto, SYS_sendmsg,
+    SYS_sendmmsg, SYS_shutdown, SYS_setsockopt, SYS_getsockopt, SYS_getsockname, SYS_getpeername,
+    SYS_socketpair,
+#ifdef SYS_open
+    SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_rename, SYS_unlink, SYS_mkdir,
+    SYS_rmdir, SYS_link, SYS_chmod, SYS_dup2, SYS_pipe, SYS_poll, SYS_select, SYS_epoll_wait,
+    SYS_time, SYS_getrlimit,
+#endif
+#ifdef SYS_arch_prctl
+    SYS_arch_prctl,
+#endif
+#ifdef SYS_epoll_pwait2
+    SYS_epoll_pwait2,
+#endif
+    -1,
+};
+
+/* Who reaches out: the fetcher, and riad-dhcp on the LAN. */
+static const int calls_outward[] = {SYS_socket, SYS_connect, SYS_bind, SYS_listen, -1};
+
+/* Who has children: riad-dhcp, and what dnsmasq itself does, which inherits the filter. */
+static const int calls_children[] = {
+    SYS_clone, SYS_clone3, SYS_execve, SYS_wait4, SYS_waitid, SYS_pidfd_open, SYS_kill, SYS_setsid,
+    SYS_setpgid, SYS_getpgid, SYS_getsid, SYS_capset, SYS_setgroups, SYS_setgid, SYS_setuid,
+    SYS_setresuid, SYS_setresgid, SYS_chdir, SYS_setitimer,
+#ifdef SYS_fork
+    SYS_fork, SYS_vfork, SYS_getpgrp, SYS_alarm,
+#endif
+    -1,
+};
+
+/* clang-format on */
+
+#endif
