@@ -18,7 +18,7 @@ static const int calls_common[] = {
     SYS_openat, SYS_openat2, SYS_close, SYS_close_range, SYS_fstat, SYS_newfstatat, SYS_statx,
     SYS_statfs, SYS_fstatfs, SYS_lseek, SYS_faccessat, SYS_faccessat2, SYS_readlinkat,
     SYS_getdents64, SYS_getcwd, SYS_fcntl, SYS_flock, SYS_ftruncate, SYS_fallocate, SYS_fsync,
-    SYS_fdatasync, SYS_sync_file_range, SYS_fadvise64, SYS_renameat2, SYS_unlinkat, SYS_mkdirat,
+    SYS_fdatasync, SYS_syncfs, SYS_sync_file_range, SYS_truncate, SYS_preadv2, SYS_pwritev2, SYS_fadvise64, SYS_renameat2, SYS_unlinkat, SYS_mkdirat,
     SYS_linkat, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_utimensat, SYS_umask, SYS_dup,
     SYS_dup3, SYS_pipe2,
     SYS_copy_file_range, SYS_sendfile, SYS_splice, SYS_memfd_create, SYS_ioctl, SYS_inotify_init1,
@@ -48,6 +48,9 @@ static const int calls_common[] = {
     SYS_open, SYS_stat, SYS_lstat, SYS_access, SYS_readlink, SYS_rename, SYS_unlink, SYS_mkdir,
     SYS_rmdir, SYS_link, SYS_chmod, SYS_dup2, SYS_pipe, SYS_poll, SYS_select, SYS_epoll_wait,
     SYS_time, SYS_getrlimit,
+#endif
+#ifdef SYS_renameat
+    SYS_renameat,
 #endif
 #ifdef SYS_arch_prctl
     SYS_arch_prctl,
