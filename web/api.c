@@ -107,6 +107,7 @@ static void put_presence(void *context, const struct presence *presence)
     if (presence->person_id == 0)
         return;
     json_object(out, NULL);
+    json_int(out, "person_id", presence->person_id);
     json_string(out, "name", presence->name);
     json_string(out, "role", person_role_name(presence->role));
     json_string(out, "door", presence->door);

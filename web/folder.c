@@ -25,6 +25,10 @@ void folder_put_file(struct buf *out, const struct drop_file *file)
         } else {
             json_null(out, "sha256");
         }
+        if (file->person_id != 0)
+            json_int(out, "person_id", file->person_id);
+        else
+            json_null(out, "person_id");
         json_string(out, "owner", *file->owner == '\0' ? NULL : file->owner);
         json_int(out, "created_at", file->created_at);
         json_int(out, "modified_at", file->modified_at);
