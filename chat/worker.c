@@ -30,6 +30,7 @@ struct worker {
     /* The thread's own. */
     int64_t seen_event, newest; /* newest: the newest message handed over */
     int64_t dirty_since, here_at, tidy_at;
+    struct reset_clock clock; /* for what is forgotten by its age */
     bool here_dirty;
     struct news *found, **found_end;
 };
@@ -263,7 +264,7 @@ static void keep_house(struct worker *worker)
         bring_here(worker);
     if (now - worker->tidy_at >= TIDY_EVERY_MS) {
         worker->tidy_at = now;
-        reset_tidy(worker->store, keep);
+        reset_tidy(worker->store, &worker->clock, keep);
     }
 }
 
@@ -339,6 +340,7 @@ static struct worker *worker_new(const struct worker_start *start)
     worker->wake_fd = doorbell_open();
     worker->answer_fd = doorbell_open();
     worker->tidy_at = when_monotonic_ms();
+    reset_clock_is_steady(&worker->clock, when_wall_ms(), worker->tidy_at);
     pthread_mutex_init(&worker->lock, NULL);
     return worker;
 }

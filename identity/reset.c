@@ -1,5 +1,6 @@
 #include "identity/reset.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/when.h"
 #include "identity/conversation.h"
@@ -95,10 +96,33 @@ int reset_all(struct store *store)
 #define EVENTS_KEPT    20000
 #define FORGET_AT_MOST 10000
 
-int reset_tidy(struct store *store, int64_t keep_s)
+#define JUMP_MS (10 * 60 * 1000)
+#define HOLD_MS (24 * 3600 * 1000)
+
+bool reset_clock_is_steady(struct reset_clock *clock, int64_t wall_ms, int64_t monotonic_ms)
 {
-    int64_t before_ms = when_wall_ms() - keep_s * 1000;
-    if (event_trim(store, EVENTS_KEPT) || credential_tidy(store))
+    int64_t offset = wall_ms - monotonic_ms, jump = offset - clock->offset;
+    if (!clock->known || jump > JUMP_MS || jump < -JUMP_MS) {
+        if (clock->known) {
+            clock->until_ms = monotonic_ms + HOLD_MS;
+            log_warn("the clock was set %s by %lld minutes: nothing is forgotten by its age for a "
+                     "day",
+                     jump > 0 ? "forward" : "back", llabs(jump) / 60000);
+        }
+        clock->known = true;
+        clock->offset = offset;
+    }
+    return monotonic_ms >= clock->until_ms;
+}
+
+int reset_tidy(struct store *store, struct reset_clock *clock, int64_t keep_s)
+{
+    int64_t now = when_wall_ms(), before_ms = now - keep_s * 1000;
+    if (event_trim(store, EVENTS_KEPT))
+        return -1;
+    if (!reset_clock_is_steady(clock, now, when_monotonic_ms()))
+        return 0;
+    if (credential_tidy(store))
         return -1;
     if (keep_s <= 0)
         return 0;

@@ -172,16 +172,35 @@ static void what_is_older_goes(void **state)
     fill(path);
     struct store *store = store_open(path);
     struct reset_counts counts;
-    assert_int_equal(reset_tidy(store, 0), 0); /* for ever */
+    struct reset_clock clock = {0};
+    assert_int_equal(reset_tidy(store, &clock, 0), 0); /* for ever */
     assert_int_equal(reset_count(store, &counts), 0);
     assert_int_equal(counts.messages, WORDS);
     assert_int_equal(
         store_run(store, "UPDATE message SET at = ?1 WHERE id > 4000", "i", when_wall_ms()), 0);
-    assert_int_equal(reset_tidy(store, 3600), 0);
+    clock.offset -= 365LL * 24 * 3600 * 1000; /* as if the clock had jumped a year ahead */
+    assert_int_equal(reset_tidy(store, &clock, 3600), 0);
+    assert_int_equal(reset_count(store, &counts), 0);
+    assert_int_equal(counts.messages, WORDS);
+    clock.until_ms = 0; /* a day later */
+    assert_int_equal(reset_tidy(store, &clock, 3600), 0);
     assert_int_equal(reset_count(store, &counts), 0);
     assert_int_equal(counts.messages, WORDS - 4000);
     assert_int_equal(counts.people, 2);
     store_close(store);
+}
+
+static void a_clock_that_jumps_is_not_believed_for_a_day(void **state)
+{
+    struct reset_clock clock = {0};
+    const int64_t hour = 3600 * 1000, year = 365 * 24 * hour;
+    assert_true(reset_clock_is_steady(&clock, 5 * year, 1000));
+    assert_true(reset_clock_is_steady(&clock, 5 * year + hour + 5000, 1000 + hour));
+    assert_false(reset_clock_is_steady(&clock, 8 * year, 2000 + hour));
+    assert_false(reset_clock_is_steady(&clock, 8 * year + 23 * hour, 2000 + 24 * hour));
+    assert_true(reset_clock_is_steady(&clock, 8 * year + 24 * hour, 2000 + 25 * hour));
+    assert_false(reset_clock_is_steady(&clock, 7 * year, 3000 + 25 * hour));
+    (void)state;
 }
 
 int main(void)
@@ -193,6 +212,7 @@ int main(void)
         SCRATCH_TEST(of_a_ruin_nothing_is_saved),
         SCRATCH_TEST(a_reset_leaves_nobody),
         SCRATCH_TEST(what_is_older_goes),
+        cmocka_unit_test(a_clock_that_jumps_is_not_believed_for_a_day),
     };
     return cmocka_run_group_tests_name("salvage", tests, NULL, NULL);
 }
