@@ -119,7 +119,7 @@ class Device:
     def plug(self):
         ip("-n", self.lan.switch, "link", "set", self.port, "up")
 
-    def lease(self, host=None, *more, tries=3):
+    def lease(self, host=None, *more, tries=8):
         """Asks once with udhcpc: a dict of what it was given, None if nobody answered."""
         out = self.lan.folder / f"{self.name}.lease"
         out.unlink(missing_ok=True)

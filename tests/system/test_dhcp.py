@@ -122,8 +122,7 @@ def test_leases_survive_kills(lan, make_box):
     assert guest.lease("laptop")["ip"] == first["ip"]
     # Everything at once; the next box takes its address over, and away at its end.
     everybody = [box.process.pid, *descendants(box.process.pid)]
-    for pid in everybody:
-        os.kill(pid, signal.SIGKILL)
+    box.kill_all(everybody)  # whose parent went first may be gone already
     box.process.wait()
     box.process.stderr.close()
     box.start()

@@ -94,6 +94,48 @@ static void defaults_are_those_of_the_interface(void **state)
     config_done(&config);
 }
 
+/* The commented example holds every key with its default, and the manual describes each. Run from
+ * the top of the tree, as make does. */
+static void example_and_manual_are_whole(void **state)
+{
+    struct buf example, manual;
+    struct config config, defaults;
+    struct config_change change;
+
+    (void)state;
+    buf_init(&example, 100000);
+    buf_init(&manual, 100000);
+    assert_int_equal(fs_read_file("config/riad.conf", &example), 0);
+    assert_int_equal(fs_read_file("config/riad.conf.5", &manual), 0);
+    assert_int_equal(parse(&config, buf_text(&example)), 0);
+    config_init(&defaults);
+    config_compare(&defaults, &config, &change);
+    assert_int_equal(change.chat + change.web + change.mirror + change.dhcp, 0);
+    for (size_t i = 0; i < keys_count; i++) {
+        char section[32], line[64];
+        const char *at;
+
+        if (keys[i].section == SECTION_FACTS)
+            continue;
+        snprintf(section, sizeof(section), "\n[%s]\n", key_sections[keys[i].section]);
+        snprintf(line, sizeof(line), "\n%s ", keys[i].name);
+        at = strstr(buf_text(&example), section);
+        assert_non_null(at);
+        if (strstr(at, line) == NULL)
+            fail_msg("the example lacks %s", keys[i].name);
+        snprintf(section, sizeof(section), "\n.Ss [%s]", key_sections[keys[i].section]);
+        snprintf(line, sizeof(line), "\n.It Cm %s", keys[i].name);
+        at = strstr(buf_text(&manual), section);
+        assert_non_null(at);
+        if (strstr(at, line) == NULL)
+            fail_msg("the manual lacks %s", keys[i].name);
+    }
+    config_done(&config);
+    config_done(&defaults);
+    buf_done(&example);
+    buf_done(&manual);
+}
+
 static void reads_values(void **state)
 {
     struct config config;
@@ -430,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_is_sound),
         cmocka_unit_test(defaults_are_those_of_the_interface),
+        cmocka_unit_test(example_and_manual_are_whole),
         cmocka_unit_test(reads_values),
         cmocka_unit_test(names_every_mistake),
         cmocka_unit_test(bounds_each_kind),
