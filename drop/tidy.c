@@ -51,19 +51,21 @@ static bool machine_restarted(struct drop *drop)
 
 /* ---- parts ---- */
 
-/* A part that no row and no writer knows. */
-static void remove_orphan(struct drop *drop, const char *name)
+/* Removes a part that no row and no writer knows; whether it did. */
+static bool remove_orphan(struct drop *drop, const char *name)
 {
     struct drop_row row;
+    bool removed;
     int fd;
 
     if (drop_row_get(drop, name, NULL, NULL, &row) != 0)
-        return;
+        return false;
     fd = openat(drop->arriving_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && drop_part_lock(fd) == 1 && drop_row_get(drop, name, NULL, NULL, &row) == 0 &&
-        unlinkat(drop->arriving_fd, name, 0) == 0)
-        log_info("removed a part that nobody was sending any more");
+    removed = fd >= 0 && drop_part_lock(fd) == 1 &&
+              drop_row_get(drop, name, NULL, NULL, &row) == 0 &&
+              unlinkat(drop->arriving_fd, name, 0) == 0;
     fs_close(fd);
+    return removed;
 }
 
 static int remove_orphans(struct drop *drop)
@@ -71,6 +73,7 @@ static int remove_orphans(struct drop *drop)
     int fd = openat(drop->root_fd, DROP_ARRIVING, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
+    int removed = 0;
 
     if (!folder) {
         log_errno("cannot read the parts");
@@ -81,8 +84,10 @@ static int remove_orphans(struct drop *drop)
     flock(fd, LOCK_EX);
     while ((entry = readdir(folder)))
         if (*entry->d_name != '.')
-            remove_orphan(drop, entry->d_name);
+            removed += remove_orphan(drop, entry->d_name);
     closedir(folder);
+    if (removed > 0)
+        log_info("removed %d parts that nobody was sending any more", removed);
     return 0;
 }
 
