@@ -1,14 +1,16 @@
 """The conversation: on a terminal, without one, by commands; and what survives."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import time
 
 import pytest
 from chat import Terminal
 
-from conftest import PATIENCE, Box, program, wait_for
+from conftest import PATIENCE, ROOT, Box, program, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,24 @@ def test_messages_reach_others_and_json_resumes(house):
     again = house.ssh("robot", "chat", "--json", "--since", str(second["id"]), check=0).stdout
     assert [json.loads(line)["text"] for line in again.splitlines()] == ["meanwhile"]
     assert house.ssh("robot", "chat", "--since", "x").returncode == 2
+
+
+def test_a_shell_script_is_a_bot(house):
+    """The one in the manual."""
+    page = (ROOT / "config" / "riad-chat.7").read_text()
+    script = re.search(r"#!/bin/sh\n(.*?)\.Ed", page, re.S).group(1)
+    script = script.replace("ssh robot@box", " ".join(house.ssh_line("datebot")))
+    house.ssh("datebot", "whoami", check=0)
+    folder = house.folder / "bot"
+    folder.mkdir()
+    bot = subprocess.Popen(["sh", "-c", script], cwd=folder, start_new_session=True)
+    try:
+        wait_for(lambda: "datebot" in house.ssh("asker", "who").stdout, "the bot")
+        house.ssh("asker", "say", "!date", check=0)
+        wait_for(lambda: re.search(r" datebot \w+ ", house.ssh("asker", "history").stdout), "a date")
+    finally:
+        os.killpg(bot.pid, signal.SIGTERM)
+        bot.wait(10)
 
 
 def test_unclean_text_never_gets_through(house):
@@ -114,12 +134,19 @@ def test_rename(house):
     assert house.ssh("oldname", "nick", "root").returncode != 0
 
 
-def test_a_flood_is_held_back_not_lost(house):
-    """500 lines at once, five times the limit in a window: slowed down, none lost, in order."""
+def test_a_flood_is_held_back_not_lost(make_box):
+    """Three times the limit at once: slowed down, none lost, in order."""
+    box = make_box(chat={"rate": 50, "rate_window": "1s"})
     lines = "".join(f"flood {i}\n" for i in range(150))
-    done = house.ssh("flooder", input=lines, check=0, timeout=40)
+    done = box.ssh("flooder", input=lines, check=0, timeout=40)
     assert [line.split(" ", 2)[2] for line in done.stdout.splitlines() if " flooder " in line] == [
         f"flood {i}" for i in range(150)]  # fmt: skip
+    # At a terminal it is said, for somebody sits there.
+    with Terminal(box, "typist") as typist:
+        typist.wait_prompt()
+        typist.run("set-buffer", "".join(f"quick {i}\r" for i in range(60)))
+        typist.run("paste-buffer")
+        typist.wait("at most 50 messages in 1 seconds")
 
 
 # ---- on a terminal ----
