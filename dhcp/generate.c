@@ -106,12 +106,31 @@ void generate_config(struct buf *out, const struct generate *what)
         buf_puts(out, "user=root\ngroup=root\n");
     if (what->duty & DUTY_DNS) {
         buf_printf(out, "servers-file=%s/%s\n", what->folder, GENERATE_SERVERS);
+        if (config->dhcp.portal)
+            buf_printf(out, "addn-hosts=%s/%s\n", what->folder, GENERATE_PORTAL);
         put_names(out, config, address);
     } else {
         buf_printf(out, "port=0\ndomain=%s\n", config->box.domain);
     }
     if (what->duty & DUTY_DHCP)
         put_dhcp(out, what, address);
+}
+
+void generate_portal(struct buf *out, uint32_t own_address)
+{
+    /* Android, Apple, Windows, Firefox, GNOME, Debian, Ubuntu, KDE. */
+    static const char *const names[] = {
+        "connectivitycheck.gstatic.com", "connectivitycheck.android.com",
+        "clients3.google.com",           "captive.apple.com",
+        "www.msftconnecttest.com",       "www.msftncsi.com",
+        "detectportal.firefox.com",      "nmcheck.gnome.org",
+        "network-test.debian.org",       "connectivity-check.ubuntu.com",
+        "networkcheck.kde.org"};
+    char address[16];
+
+    packet_ip_text(own_address, address);
+    for (size_t i = 0; i < COUNT(names); i++)
+        buf_printf(out, "%s %s\n", address, names[i]);
 }
 
 /* ---- upstream resolvers ---- */

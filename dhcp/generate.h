@@ -35,6 +35,12 @@ struct generate {
 /* Appends the configuration of dnsmasq. */
 void generate_config(struct buf *out, const struct generate *what);
 
+#define GENERATE_PORTAL "portal" /* file within folder: addresses of names, likewise */
+
+/* Appends the names by which phones and computers probe for the internet, with the box's address,
+ * as hosts(5) has it. riad-web leads whoever asks there to its page. */
+void generate_portal(struct buf *out, uint32_t own_address);
+
 #define GENERATE_MAX_SERVERS 16
 
 /* An upstream resolver. */

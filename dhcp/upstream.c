@@ -102,9 +102,28 @@ static bool write_servers(struct upstream *upstream)
     return changed;
 }
 
+/* Phones ask for these names whether there is an internet. While there is none, the box answers. */
+static bool write_portal(struct upstream *upstream, const struct config *config)
+{
+    int wanted = config->dhcp.portal && !upstream->reachable;
+    struct buf text;
+
+    if (wanted == upstream->portal)
+        return false;
+    buf_init(&text, FILE_MAX);
+    if (wanted)
+        generate_portal(&text, config->lan.address);
+    if (fs_replace_file(upstream->portal_path, text.data, text.len, 0644) == 0)
+        upstream->portal = wanted;
+    buf_done(&text);
+    return true;
+}
+
 int upstream_open(struct upstream *upstream, const struct config *config, const char *folder)
 {
-    *upstream = (struct upstream){.path = mem_printf("%s/%s", folder, GENERATE_SERVERS)};
+    *upstream = (struct upstream){.path = mem_printf("%s/%s", folder, GENERATE_SERVERS),
+                                  .portal_path = mem_printf("%s/%s", folder, GENERATE_PORTAL),
+                                  .portal = -1};
     buf_init(&upstream->written, FILE_MAX);
     find_servers(upstream, config);
     for (size_t i = 0; i < upstream->count; i++)
@@ -114,6 +133,7 @@ int upstream_open(struct upstream *upstream, const struct config *config, const 
         upstream_close(upstream);
         return -1;
     }
+    write_portal(upstream, config);
     return 0;
 }
 
@@ -122,6 +142,7 @@ void upstream_close(struct upstream *upstream)
     forget_servers(upstream);
     buf_done(&upstream->written);
     free(upstream->path);
+    free(upstream->portal_path);
     *upstream = (struct upstream){0};
 }
 
@@ -189,9 +210,12 @@ static void step(struct upstream_server *server, int64_t now_ms)
 
 bool upstream_step(struct upstream *upstream, const struct config *config, int64_t now_ms)
 {
+    bool changed;
+
     if (config->dns.forward.count == 0 && resolv_state() != upstream->resolv_changed)
         find_servers(upstream, config);
     for (size_t i = 0; i < upstream->count; i++)
         step(&upstream->server[i], now_ms);
-    return write_servers(upstream);
+    changed = write_servers(upstream);
+    return write_portal(upstream, config) || changed;
 }

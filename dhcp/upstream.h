@@ -32,9 +32,12 @@ struct upstream {
     struct buf written;     /* what it holds */
     int64_t resolv_changed; /* of the box's resolv.conf, as it was read */
     bool reachable;         /* at least one answers, or has not been asked yet */
+    char *portal_path;      /* of the file of generate_portal */
+    int portal;             /* what it holds: 1 the names, 0 none, -1 not written yet */
 };
 
-/* folder is where the servers file goes. Writes it. 0, or -1, logged. */
+/* folder is where the servers file goes. Writes it, and the one
+ * of the portal. 0, or -1, logged. */
 int upstream_open(struct upstream *upstream, const struct config *config, const char *folder);
 void upstream_close(struct upstream *upstream);
 

@@ -208,6 +208,15 @@ def test_forwarding(lan, make_box):
     assert "evil" in asked and "secret" not in asked and "printer" not in asked
 
 
+def test_portal(lan, make_box):
+    box, guest = lan.box(make_box, dhcp={"portal": "on"}, web={"enabled": "yes"}), lan.device("guest")
+    wait_up(box)
+    assert guest.lease("phone", "-O", 114)["opt114"], "phones are told where the page is"
+    probe = wait_for(lambda: guest.dns("captive.apple.com")["addresses"], "the probe's name")
+    assert probe == ["10.77.0.1"]
+    assert guest.dns("www.apple.com")["status"] == "refused"
+
+
 def test_dns_alone(lan, make_box):
     box, guest = lan.box(make_box, dhcp={"mode": "off"}), lan.device("guest")
     wait_up(box, "beside a router on eth0, where the box is 10.77.0.1: DHCP is off; answers DNS")

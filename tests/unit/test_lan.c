@@ -244,6 +244,10 @@ static void tells_dnsmasq_its_duty(void **state)
     generate_config(&out, &what);
     assert_true(has_line(&out, "dhcp-option=114,http://10.77.0.1:8080/"));
     assert_true(has_line(&out, "host-record=chat.lan,chat,10.77.0.1"));
+    assert_true(has_line(&out, "addn-hosts=/f/portal"));
+    buf_clear(&out);
+    generate_portal(&out, config.lan.address);
+    assert_true(has_line(&out, "10.77.0.1 captive.apple.com"));
     buf_done(&out);
     config_done(&config);
 }
