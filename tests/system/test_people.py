@@ -1,6 +1,7 @@
 """`riad people` on a running and on a stopped box, and what it does to open doors."""
 
 import json
+import sqlite3
 import subprocess
 
 from conftest import wait_for
@@ -57,6 +58,17 @@ def test_people_are_listed_shown_renamed_and_given_roles(box):
     people(box, "rename", "bob", "c0untess", check=1)
     assert "letters a to z" in people(box, "rename", "bob", "b b", check=1).stderr
     assert "nobody is called `ada`" in people(box, "show", "ada", check=1).stderr
+
+    with sqlite3.connect(box.state / "store" / "riad.db") as store:  # as riad-dhcp would
+        store.execute(
+            "INSERT INTO lease (ip, mac, host, started_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+            ("127.0.0.1", "02:00:00:00:00:01", "laptop-of-bob", 1, 1 << 50),
+        )
+    assert "127.0.0.1 laptop-of-bob" in people(box, "show", "bob").stdout
+    shown = json.loads(people(box, "show", "bob", "--json").stdout)
+    assert shown["credentials"][0]["device"] == "laptop-of-bob"
+    for told in (box.curl("/api/people").stdout, box.ssh("bob", "who", check=0).stdout):
+        assert "laptop-of-bob" not in told and "127.0.0.1" not in told
 
     people(box, "promote", "bob")
     assert listed(box)["bob"]["role"] == "host"
