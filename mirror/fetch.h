@@ -15,11 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FETCH_STALL_MS                                                                             \
-    8000                    /* a body that brings less than FETCH_STALL_MIN in that time has died  \
-                             */
-#define FETCH_STALL_MIN 512 /* bytes */
-#define FETCH_FIRST_MS  30000 /* for the head of a response: forges pack while one waits */
+/* A body that brings less than FETCH_STALL_MIN bytes in FETCH_STALL_MS has died; the head of a
+ * response may take FETCH_FIRST_MS: forges pack while one waits. */
+#define FETCH_STALL_MS  5000
+#define FETCH_STALL_MIN 512
+#define FETCH_FIRST_MS  30000
 
 struct fetch;
 struct transfer;

@@ -1,14 +1,17 @@
 """The real opam client, with the real repository and archives, where they are at hand."""
 
+import io
 import os
 import shutil
 import subprocess
+import tarfile
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, ROOT, needs
-from upstream import Upstream, put_real
+from upstream import Repository, Upstream, put_real
 
 DATA = Path(os.environ.get("RIAD_TEST_DATA", ROOT.parent / "shared" / "data" / "opam"))
 PACKAGES = """ocaml-system.4.13.1 ocaml-config.2 ocamlfind.1.9.6 dune.3.17.2 csexp.1.5.2
@@ -73,30 +76,94 @@ def upstream():
     made.close()
 
 
-def test_laptops_arrive(make_box, upstream):
-    """Cold, several at once: each archive crosses the link once. Then offline: all of it installs.
-    A laptop that is refused wrong bytes says so."""
-    box = make_box(
+@pytest.fixture
+def laptops():
+    """A folder for opam roots, in memory where there is some: they are tens of thousands of files."""
+    memory = Path("/dev/shm")
+    where = tempfile.mkdtemp(prefix="riad-test-", dir=memory if memory.is_dir() else None)
+    yield Path(where)
+    shutil.rmtree(where, ignore_errors=True)
+
+
+def archive_bytes():
+    """Of all real archives that are at hand."""
+    return sum(f.stat().st_size for f in (DATA / "archives").iterdir() if len(f.name) == 64)
+
+
+def shrink(index):
+    """The real index without all but the packages that PACKAGES need: opam reads it in no time."""
+    names = set()
+    for line in (DATA / "archives" / "MANIFEST.tsv").read_text().splitlines():
+        names |= {package.split(".")[0] for package in line.split("\t")[-1].split(",")}
+    names |= {package.split(".")[0] for package in PACKAGES}
+    names |= {"ocaml", "base-threads", "base-unix", "base-bigarray", "base-bytes", "seq", "result"}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(index)) as old, tarfile.open(
+        fileobj=packed, mode="w:gz"
+    ) as new:
+        for entry in old:
+            parts = entry.name.split("/")
+            if entry.isfile() and (parts[0] == "repo" or parts[1] in names):
+                new.addfile(entry, old.extractfile(entry))
+    return packed.getvalue()
+
+
+def make(make_box, upstream):
+    return make_box(
         chat={"enabled": "no"},
         mirror={"upstream": upstream.url, "caches": upstream.url + "/cache"},
     )
-    first = Opam(box.folder / "first", box)
-    first.arrive()  # at once: the index may still be on its way
-    laptops = [first.copy(box.folder / f"laptop{i}") for i in range(2)]
+
+
+@pytest.mark.campaign
+def test_a_laptop_arrives(make_box, upstream, laptops):
+    """The whole repository, while its index may still be on the way; each archive crosses once."""
+    box = make(make_box, upstream)
+    laptop = Opam(laptops / "laptop", box)
+    laptop.arrive()
+    upstream.sent = 0
+    laptop.install()
+    assert upstream.sent == archive_bytes()
+    assert "18793 packages, 11496 archives" in box.log()
+
+
+def test_several_at_once_and_offline(make_box, upstream, laptops):
+    """Three laptops cold: one download each archive. Then upstream is gone, and a fourth installs."""
+    upstream.put("/index.tar.gz", shrink(upstream.files["/index.tar.gz"]))
+    box = make(make_box, upstream)
+    first = Opam(laptops / "first", box)
+    first.arrive()
+    guests = [first.copy(laptops / f"laptop{i}") for i in range(3)]
     upstream.sent, upstream.requests = 0, []
-    threads = [threading.Thread(target=laptop.install) for laptop in laptops]
+    threads = [threading.Thread(target=guest.install) for guest in guests]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert laptops[0].downloads() == laptops[1].downloads() and laptops[0].downloads()
-    assert upstream.sent == sum(f.stat().st_size for f in (DATA / "archives").glob("*")
-                                if len(f.name) == 64)  # fmt: skip
+    assert guests[0].downloads()
+    for guest in guests:
+        assert guest.downloads() == guests[0].downloads()
+    assert upstream.sent == archive_bytes()
     asked = [request[0] for request in upstream.requests]
     assert len(asked) == len(set(asked))
     upstream.close()
-    offline = first.copy(box.folder / "offline")
+    offline = first.copy(laptops / "offline")
     offline.install()
-    assert offline.downloads() == laptops[0].downloads()
-    served = box.status()["mirror"]
-    assert served["link_bytes"] > 0
+    assert offline.downloads() == guests[0].downloads()
+
+
+def test_wrong_bytes_are_refused(make_box, laptops):
+    """No source has what the digests demand: opam installs nothing, riad keeps nothing."""
+    needs("opam")
+    upstream = Upstream()
+    repository = Repository(upstream)
+    paths = repository.add("a.1", b"right", own=b"wrong")
+    for path in paths.values():
+        upstream.put(path, b"wrong")
+    repository.publish()
+    laptop = Opam(laptops / "laptop", make(make_box, upstream))
+    laptop.arrive()
+    done = laptop.run("install", "--download-only", "a", check=None)
+    assert done.returncode != 0 and "a.1" in done.stdout + done.stderr
+    assert laptop.box.riad("mirror", "list").stdout == ""
+    upstream.close()
