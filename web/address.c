@@ -22,10 +22,10 @@ static void host_of(const struct config *config, const char *asked_host, char *o
         inet_ntop(AF_INET, &address, out, (socklen_t)size);
         return;
     }
-    snprintf(out, size, "%s", asked_host[0] != '\0' ? asked_host : "localhost");
-    char *colon = out[0] == '[' ? strstr(out, "]:") : strchr(out, ':');
-    if (colon != NULL)
-        *(out[0] == '[' ? colon + 1 : colon) = '\0';
+    const char *host = asked_host[0] != '\0' ? asked_host : "localhost";
+    const char *bracket = host[0] == '[' ? strchr(host, ']') : NULL;
+    size_t length = bracket != NULL ? (size_t)(bracket + 1 - host) : strcspn(host, ":");
+    snprintf(out, size, "%.*s", (int)length, host);
 }
 
 /* The plain address is the first way; with a network of its own the box has names, too. */
@@ -72,9 +72,12 @@ static bool is_plain(const char *host)
 
 void address_of(const struct call *call, struct address *address)
 {
-    char host[HOST_MAX];
-    if (!is_plain(call->http->host))
-        host_for(call->config, call->http->address, host);
-    address_make(call->config, is_plain(call->http->host) ? call->http->host : host,
-                 call->visitor.known ? call->visitor.person.name : "NAME", address);
+    char reached[HOST_MAX];
+    const char *host = call->http->host;
+    if (!is_plain(host)) {
+        host_for(call->config, call->http->address, reached);
+        host = reached;
+    }
+    address_make(call->config, host, call->visitor.known ? call->visitor.person.name : "NAME",
+                 address);
 }
