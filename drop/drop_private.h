@@ -207,6 +207,8 @@ int drop_landed(struct drop *drop, const struct drop_landing *landing);
 void drop_keeper_nudge(void);
 /* Says what is due; the milliseconds until it is worth asking again (-1: nothing is waiting). */
 int drop_announce(struct drop *drop);
+/* The part of drop_tidy that a process does at its start for those that the last one left. */
+int drop_tidy_parts(struct drop *drop);
 /* Expired arrivals and files go. 0 or -1. */
 int drop_expire(struct drop *drop);
 /* Reads the digest of the next file after id *after that has none, and moves *after on to it. 1

@@ -245,7 +245,7 @@ static void keep(struct drop_keeper *keeper)
     } while (wait_for(keeper, sooner(next, LOOK_MS)));
 }
 
-static int open_all(struct drop_keeper *keeper)
+static int open_store(struct drop_keeper *keeper)
 {
     char *path = config_path(keeper->config, "store/riad.db");
 
@@ -255,10 +255,17 @@ static int open_all(struct drop_keeper *keeper)
         return -1;
     store_bells(keeper->store, keeper->bells, keeper->bell_count);
     keeper->drop = drop_open(keeper->config, keeper->store);
+    return keeper->drop ? 0 : -1;
+}
+
+static int open_all(struct drop_keeper *keeper)
+{
+    if (open_store(keeper))
+        return -1;
     keeper->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (keeper->inotify_fd < 0)
         log_errno("cannot watch the drop: what is done by hand is seen later");
-    return keeper->drop ? 0 : -1;
+    return 0;
 }
 
 static void close_all(struct drop_keeper *keeper)
@@ -268,17 +275,33 @@ static void close_all(struct drop_keeper *keeper)
     for (size_t i = 0; i < keeper->watch_count; i++)
         free(keeper->watches[i].path);
     free(keeper->watches);
+    keeper->watches = NULL;
+    keeper->watch_count = keeper->watch_room = 0;
     drop_close(keeper->drop);
     store_close(keeper->store);
+    keeper->drop = NULL;
+    keeper->store = NULL;
+}
+
+/* What this service's last process left goes at once, whoever keeps the house. */
+static void tidy_parts(struct drop_keeper *keeper)
+{
+    if (open_store(keeper) == 0)
+        drop_tidy_parts(keeper->drop);
+    close_all(keeper);
 }
 
 static void *run(void *context)
 {
     struct drop_keeper *keeper = context;
-    bool going = true;
+    bool going = true, first = true;
 
-    while (going && flock(keeper->lock_fd, LOCK_EX | LOCK_NB))
+    while (going && flock(keeper->lock_fd, LOCK_EX | LOCK_NB)) {
+        if (first)
+            tidy_parts(keeper);
+        first = false;
         going = wait_for(keeper, TURN_MS);
+    }
     if (going && open_all(keeper) == 0)
         keep(keeper);
     close_all(keeper);

@@ -345,9 +345,14 @@ void drop_look_again(struct drop *drop, const char *folder, const char *name)
         drop_index_learn(drop, clean);
 }
 
+int drop_tidy_parts(struct drop *drop)
+{
+    return remove_orphans(drop) || tidy_arrivals(drop) ? -1 : 0;
+}
+
 int drop_tidy(struct drop *drop)
 {
-    if (remove_orphans(drop) || tidy_arrivals(drop) || drop_expire(drop))
+    if (drop_tidy_parts(drop) || drop_expire(drop))
         return -1;
     walk(drop, "", 0);
     drop_missing(drop, "SELECT path FROM file WHERE path > ? ORDER BY path LIMIT ?");

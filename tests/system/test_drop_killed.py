@@ -83,10 +83,10 @@ class Upload(threading.Thread):
 
 def kill_during_eight_uploads(box, turn):
     contents = [random.Random(100 * turn + i).randbytes(1_000_000 + i) for i in range(8)]
-    uploads = [Upload(box, f"turn{turn}-{i}.bin", content, 0.01) for i, content in enumerate(contents)]
+    uploads = [Upload(box, f"turn{turn}-{i}.bin", content, 0.03) for i, content in enumerate(contents)]
     for upload in uploads:
         upload.start()
-    wait_for(lambda: sum(u.sent for u in uploads) > 8 * 150_000, "some bytes")
+    wait_for(lambda: all(u.sent > 150_000 for u in uploads), "some bytes of each")
     assert not any(upload.there() for upload in uploads)
     killed = box.kill("web")
     for upload in uploads:

@@ -227,7 +227,8 @@ static void every_call_of_removing_and_renaming_may_fail(void **state)
 
 /* ---- a power cut ---- */
 
-static char durable[128]; /* the picture: f-INODE are files, d-INODE lists of folders */
+static unsigned cut_number; /* which of them is made now */
+static char durable[128];   /* the picture: f-INODE are files, d-INODE lists of folders */
 
 static void copy_file(const char *from, const char *to)
 {
@@ -499,7 +500,8 @@ static void live_until_cut(struct dropping *at, int pipe, unsigned seed)
     _exit(0);
 }
 
-/* The version that lies there, 0 for none; -1: torn, or another owner's, or with a wrong digest. */
+/* The version that lies there, 0 for none; -2 cannot be read, -3 and -4 torn, -5 and -6 with a
+ * wrong digest or none. */
 static int version_at(struct dropping *at, const char *path)
 {
     static uint8_t bytes[32768];
@@ -508,17 +510,19 @@ static int version_at(struct dropping *at, const char *path)
     ssize_t length;
     int fd, version;
 
-    if (drop_read(at->drop, path, &file, &fd) == DROP_NOT_FOUND)
-        return 0;
+    enum drop_result result = drop_read(at->drop, path, &file, &fd);
+    if (result)
+        return result == DROP_NOT_FOUND ? 0 : -2;
     length = read(fd, bytes, sizeof bytes);
     close(fd);
     if (length < 20)
-        return -1;
+        return -3;
     memcpy(&version, bytes, sizeof version);
     digest_of(DIGEST_SHA256, bytes, (size_t)length, sha256);
-    if (!is_version(version, bytes, (size_t)length) || !file.has_sha256 ||
-        memcmp(sha256, file.sha256, sizeof sha256) != 0)
-        return -1;
+    if (!is_version(version, bytes, (size_t)length))
+        return -4;
+    if (!file.has_sha256 || memcmp(sha256, file.sha256, sizeof sha256) != 0)
+        return file.has_sha256 ? -5 : -6;
     return version;
 }
 
@@ -540,8 +544,8 @@ static void check_cut(struct dropping *at, int pipe)
         snprintf(path, sizeof path, i % 2 ? "folder%d/f" : "f%d", i);
         int version = version_at(at, path);
         if (version != acknowledged[i] && !(begun[i] >= 0 && version == begun[i]))
-            fail_msg("%s: version %d is there; %d was acknowledged, %d begun", path, version,
-                     acknowledged[i], begun[i]);
+            fail_msg("%s: version %d is there; %d was acknowledged, %d begun (cut %u)", path,
+                     version, acknowledged[i], begun[i], cut_number);
     }
 }
 
@@ -603,6 +607,7 @@ static void power_cuts_lose_nothing_acknowledged(void **state)
 
     (void)state;
     for (unsigned i = 1; i <= cuts; i++) {
+        cut_number = i;
         dropping_setup(&fresh);
         at = fresh;
         cut_once(at, i * 2654435761u);
