@@ -215,13 +215,22 @@ int carriers_fd(const struct carriers *carriers)
     return carriers->fd;
 }
 
+static size_t count_of(const struct carriers *carriers, int64_t person_id)
+{
+    size_t count = 0;
+
+    for (const struct carrier *one = carriers->all; one != NULL; one = one->next)
+        count += one->load.person.id == person_id;
+    return count;
+}
+
 struct carrier *carrier_start(struct carriers *carriers, const struct carrier_load *load)
 {
     struct carrier *carrier;
     int error;
 
-    if (carriers->count == CARRIERS_MAX) {
-        log_warn("%d file transfers over SSH at once; one more is refused", CARRIERS_MAX);
+    if (carriers->count == CARRIERS_MAX || count_of(carriers, load->person.id) == CARRIERS_PERSON) {
+        log_warn("%zu file transfers over SSH at once; one more is refused", carriers->count);
         return NULL;
     }
     carrier = mem_alloc(sizeof(*carrier));

@@ -13,7 +13,8 @@
 struct ssh_session_struct;
 struct ssh_channel_struct;
 
-#define CARRIERS_MAX 64 /* transfers at once */
+#define CARRIERS_MAX    64 /* transfers at once, */
+#define CARRIERS_PERSON 24 /* of one person */
 
 struct carriers;
 struct carrier;
@@ -39,7 +40,7 @@ struct carriers *carriers_new(void);
 /* Readable when one is done. */
 int carriers_fd(const struct carriers *carriers);
 
-/* Starts a thread. NULL: too many at once, or none could be started. */
+/* Starts a thread. NULL: too many at once, in all or of this person, or none could be started. */
 struct carrier *carrier_start(struct carriers *carriers, const struct carrier_load *load);
 
 /* Ends it soon: its connection is shut down. */

@@ -1,0 +1,76 @@
+"""Files by commands: drop, get, rm, files."""
+
+import hashlib
+import subprocess
+
+import pytest
+from chat import Terminal
+
+from conftest import PATIENCE, Box, program, wait_for
+
+pytestmark = pytest.mark.threads
+
+
+@pytest.fixture(scope="module")
+def house():
+    program("riad-chat")
+    house = Box({})
+    house.start()
+    yield house
+    try:
+        house.stop()
+    finally:
+        house.remove()
+
+
+def ssh(box, name, *command, input=b""):
+    return subprocess.run(box.ssh_line(name, *command), input=input, capture_output=True,
+                          timeout=30 * PATIENCE)  # fmt: skip
+
+
+def test_in_and_out(house):
+    content = bytes(range(256)) * 9000
+    done = ssh(house, "ada", "drop", "my slides.pdf", input=content)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().split("\n")[:2] == [
+        "my slides.pdf", hashlib.sha256(content).hexdigest()]  # fmt: skip
+    assert ssh(house, "bob", "get", "my slides.pdf").stdout == content
+    listed = ssh(house, "bob", "files", "slides").stdout.decode()
+    assert "ada" in listed and "my slides.pdf" in listed and "2.3 MB" in listed
+    empty = ssh(house, "ada", "drop", "empty")
+    assert empty.returncode == 0 and ssh(house, "bob", "get", "empty").stdout == b""
+
+
+def test_refusals(house):
+    ssh(house, "ada", "drop", "hers.txt", input=b"hers")
+    other = ssh(house, "bob", "drop", "hers.txt", input=b"his")
+    assert other.returncode == 0 and other.stdout.startswith(b"hers (2).txt\n")
+    assert ssh(house, "bob", "get", "hers.txt").stdout == b"hers"
+    for words in (["rm", "hers.txt"], ["get", "nothing"], ["get", "../../etc/passwd"],
+                  ["drop", "../up"], ["drop", ".hidden"], ["rm", "nothing"]):  # fmt: skip
+        done = ssh(house, "bob", *words)
+        assert done.returncode == 1 and done.stderr, words
+    assert ssh(house, "ada", "rm", "hers.txt").returncode == 0
+    assert ssh(house, "ada", "get", "hers.txt").returncode == 1
+
+
+def test_others_chat_meanwhile_and_a_kick_ends_it(house):
+    house.ssh("carol", "whoami", check=0)
+    house.riad("people", "promote", "carol", check=0)
+    slow = subprocess.Popen(house.ssh_line("slow", "drop", "slow.bin"), stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    slow.stdin.write(b"x" * 100000)
+    slow.stdin.flush()
+    arriving = house.state / "drop" / ".arriving"
+    wait_for(lambda: any(part.stat().st_size == 100000 for part in arriving.iterdir()), "the part")
+    with Terminal(house, "dave") as dave:
+        dave.wait_prompt()
+        assert house.ssh("erin", "say", "meanwhile", check=0)
+        dave.wait("erin: meanwhile")
+        done = ssh(house, "dave", "drop", "announced.txt", input=b"hello")
+        assert done.returncode == 0
+        dave.wait("dave dropped announced.txt")
+    house.ssh("carol", "kick", "slow", check=0)
+    assert slow.wait(10 * PATIENCE) != 0
+    slow.communicate()
+    assert b"slow.bin" not in ssh(house, "carol", "files").stdout
