@@ -100,7 +100,10 @@ static int read_string(struct walker *walker)
             result = buf_putc(&walker->value, (uint8_t)*walker->at++);
         }
     }
-    return result == 0 && *walker->at++ == '"' ? 0 : -1;
+    if (result < 0 || *walker->at != '"')
+        return -1;
+    walker->at++;
+    return 0;
 }
 
 static int read_bare(struct walker *walker)
@@ -187,9 +190,10 @@ int walk(const char *text, walk_leaf *leaf, void *context)
 
     buf_init(&walker.value, VALUE_MAX);
     result = read_value(&walker);
-    skip_blanks(&walker);
-    if (*walker.at)
-        result = -1;
+    if (result == 0) {
+        skip_blanks(&walker);
+        result = *walker.at ? -1 : 0;
+    }
     buf_done(&walker.value);
     return result;
 }
