@@ -11,7 +11,8 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#define TURN_MS 60000
+#define TURN_MS         60000
+#define CONFIG_TEXT_MAX (4 * 1024 * 1024)
 
 /* Waits for any of what lan and mdns listen to, or for the service's own events. */
 static void wait_for_anything(const struct service *service, const struct lan *lan,
@@ -27,18 +28,38 @@ static void wait_for_anything(const struct service *service, const struct lan *l
     poll(fds, count, wait_ms < 0 ? 0 : wait_ms > TURN_MS ? TURN_MS : (int)wait_ms);
 }
 
-/* Takes up a new configuration: everything anew, dnsmasq included. 0, or -1. */
+/* What it takes to apply the new configuration after the one that was put into before. */
+static enum config_effort effort_since(const struct buf *before, const struct config *config)
+{
+    struct config_change change;
+    struct config old;
+
+    if (config_parse_whole(&old, "before", before->data, before->len, NULL, NULL) < 0)
+        return CONFIG_SERVICE;
+    config_compare(&old, config, &change);
+    config_done(&old);
+    return change.dhcp;
+}
+
+/* Takes up a new configuration. Only what concerns the LAN begins anew, dnsmasq included; names by
+ * mDNS are said again in any case, since the title may be another. 0, or -1. */
 static int reload(struct service *service, struct config *config, struct lan *lan,
                   struct mdns *mdns)
 {
     struct store *store = lan->store;
+    struct buf before;
+    int result = 0;
 
-    if (config_restart(service, config) < 0)
-        return 0; /* the old one stays */
-    lan_close(lan);
+    buf_init(&before, CONFIG_TEXT_MAX);
+    config_put(&before, config);
     mdns_close(mdns);
+    if (config_restart(service, config) == 0 && effort_since(&before, config) > CONFIG_AT_ONCE) {
+        lan_close(lan);
+        result = lan_open(lan, service, config, store);
+    }
     mdns_open(mdns, config);
-    return lan_open(lan, service, config, store);
+    buf_done(&before);
+    return result;
 }
 
 /* The life of the service until it shall stop. 0 or -1. */

@@ -82,6 +82,18 @@ def test_guest_gets_address_and_names(lan, make_box):
     assert "10.77.0.1" not in box.device.run("ip", "addr").stdout, "the address stayed behind"
 
 
+def test_a_new_title_does_not_disturb_the_lan(lan, make_box):
+    box = lan.box(make_box)
+    wait_up(box)
+    before = box.pid("dhcp")
+    box.config(box={"title": "Another"}).reload()
+    box.config(dhcp={"lease": "10m"}).reload()  # this one restarts the service, not the box
+    wait_for(lambda: box.pid("dhcp") not in (None, before), "another riad-dhcp")
+    wait_up(box)
+    assert lan.device("guest").lease("laptop")["lease"] == "600"
+    assert box.log().count("took the box's address off") == 1, box.log()
+
+
 def test_hostile_names(lan, make_box):
     box, guest = lan.box(make_box), lan.device("guest")
     wait_up(box)
