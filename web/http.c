@@ -317,9 +317,6 @@ static int begin_request(struct mg_connection *connection)
     request.wire = &wire;
     atomic_fetch_add(&http->busy, 1);
     buf_init(&wire.wire.out, 256 * 1024);
-    buf_init(&wire.wire.cookies, 4096);
-    buf_init(&wire.wire.extra, 4096);
-    buf_init(&wire.wire.early, 512);
     answer(http, &request, info);
     wire_settle(&wire.wire);
     give_place_back(http, wire.wire.slot);

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define THREADS          512
+#define THREADS          384
 #define PROBE_EVERY_MS   3000
 #define PROBE_TIMEOUT_MS 2000
 #define DRAIN_MS         1500
@@ -159,7 +159,7 @@ int main(int argc, char **argv)
 {
     static struct room room;
     int status = 0;
-    mallopt(M_ARENA_MAX, 2); /* one for each of 512 threads would hold on to megabytes */
+    mallopt(M_ARENA_MAX, 2); /* one for each of many threads would hold on to megabytes */
     room.config = mem_alloc(sizeof *room.config);
     if (config_start(&room.service, room.config, SERVICE_WEB, argc, argv, &status) < 0)
         return status;

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/when.h"
 #include "drop/path.h"
 #include "web/media.h"
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 static const struct {
     int status;
@@ -83,6 +85,16 @@ bool reply_wants_body(const struct http_request *request)
 
 /* ---- heads ---- */
 
+#define LINES_MAX 4096
+
+/* Most answers have none of these lines. */
+static struct buf *lazy(struct buf *lines)
+{
+    if (lines->data == NULL)
+        buf_init(lines, LINES_MAX);
+    return lines;
+}
+
 /* One line; what could end it early is left out. */
 static void put_line(struct buf *out, const char *name, const char *format, va_list arguments)
 {
@@ -125,7 +137,7 @@ void reply_extra(struct http_request *request, const char *name, const char *for
 {
     va_list arguments;
     va_start(arguments, format);
-    put_line(&wire_of(request)->extra, name, format, arguments);
+    put_line(lazy(&wire_of(request)->extra), name, format, arguments);
     va_end(arguments);
 }
 
@@ -133,13 +145,13 @@ void reply_early(struct http_request *request, const char *name, const char *for
 {
     va_list arguments;
     va_start(arguments, format);
-    put_line(&wire_of(request)->early, name, format, arguments);
+    put_line(lazy(&wire_of(request)->early), name, format, arguments);
     va_end(arguments);
 }
 
 void reply_cookie(struct http_request *request, const char *name, const char *value, int64_t life_s)
 {
-    buf_printf(&wire_of(request)->cookies,
+    buf_printf(lazy(&wire_of(request)->cookies),
                "Set-Cookie: %s=%s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Lax\r\n", name, value,
                (long long)life_s);
 }
@@ -210,8 +222,10 @@ static int finish_head(struct http_request *request, int64_t length, const void 
         buf_puts(&wire->out, "Cache-Control: no-store\r\n");
     if (length >= 0 && wire->status != 204 && wire->status != 304)
         buf_printf(&wire->out, "Content-Length: %lld\r\n", (long long)length);
-    buf_put(&wire->out, wire->cookies.data, wire->cookies.len);
-    buf_put(&wire->out, wire->extra.data, wire->extra.len);
+    if (wire->cookies.len > 0)
+        buf_put(&wire->out, wire->cookies.data, wire->cookies.len);
+    if (wire->extra.len > 0)
+        buf_put(&wire->out, wire->extra.data, wire->extra.len);
     buf_printf(&wire->out, "Connection: %s\r\n\r\n", wire->close ? "close" : "keep-alive");
     if (buf_put(&wire->out, body, size) < 0 || wire->out.overflowed) {
         log_error("an answer to %s has a head that is too large", request->path);
@@ -246,6 +260,24 @@ int reply_end(struct http_request *request, const void *body, size_t length)
     if (wire_send(wire, wire->out.data, wire->out.len, with_body && !together) < 0)
         return -1;
     return with_body && !together ? wire_send(wire, body, length, false) : 0;
+}
+
+int reply_file(struct http_request *request, int fd, int64_t offset, size_t length)
+{
+    struct wire *wire = wire_of(request);
+    bool with_body = reply_wants_body(request);
+    if (finish_head(request, (int64_t)length, "", 0) < 0)
+        return -1;
+    size_t head = wire->out.len;
+    uint8_t *all = mem_resize(NULL, head + length, 1);
+    int result = -1;
+    memcpy(all, wire->out.data, head);
+    if (!with_body || pread(fd, all + head, length, offset) == (ssize_t)length) {
+        wire->state = WIRE_DONE;
+        result = wire_send(wire, all, head + (with_body ? length : 0), false);
+    }
+    free(all);
+    return result;
 }
 
 int reply_stream(struct http_request *request)

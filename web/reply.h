@@ -50,6 +50,10 @@ int reply_end(struct http_request *request, const void *body, size_t length);
 int reply_head(struct http_request *request, int64_t length);
 bool reply_wants_body(const struct http_request *request);
 
+/* The head and length bytes of fd from offset, in one packet: for what is small. 0; -1 as above, or
+ * the file is shorter: nothing was sent then. */
+int reply_file(struct http_request *request, int fd, int64_t offset, size_t length);
+
 /* The head of a body whose length nobody knows yet: chunked, or to the end of the connection for
  * HTTP/1.0. Then reply_stream_put any number of times and reply_stream_end, without which the
  * client sees that it is not complete. 0 or -1. */

@@ -1,12 +1,9 @@
 #include "web/send.h"
 
-#include "base/mem.h"
 #include "base/when.h"
 #include "web/range.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #define IN_ONE_PACKET                                                                              \
     65536 /* up to here head and body leave together, read rather than sendfile                    \
@@ -37,12 +34,7 @@ static int64_t send_bytes(struct http_request *request, const struct send_file *
             return 0;
         return http_send_file(request, file->fd, first, length) < 0 ? -1 : length;
     }
-    uint8_t *bytes = mem_alloc((size_t)length);
-    int64_t sent = -1;
-    if (pread(file->fd, bytes, (size_t)length, first) == length)
-        sent = reply_end(request, bytes, (size_t)length) < 0 ? -1 : length;
-    free(bytes);
-    return sent;
+    return reply_file(request, file->fd, first, (size_t)length) < 0 ? -1 : length;
 }
 
 static int64_t without_body(struct http_request *request, const struct send_file *file, int status)

@@ -10,8 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#define IDLE_MAX  8 /* connections kept open while nobody needs them */
+#define IDLE_MAX  8  /* connections kept open while nobody needs them */
+#define OPEN_MAX  16 /* beyond these, whoever needs one waits a moment for one to come back */
+#define WAIT_MS   20
 #define BELLS_MAX 8
 
 /* A connection to the store and the drop over it. One call at a time has it. */
@@ -24,13 +27,14 @@ struct desk {
 
 static struct {
     pthread_mutex_t lock;
+    pthread_cond_t back; /* one came back */
     struct desk *idle;
-    size_t idle_count;
+    size_t idle_count, open_count;
     _Atomic(const struct config *) config;
     char *store_path;
     int bells[BELLS_MAX];
     size_t bell_count;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .back = PTHREAD_COND_INITIALIZER};
 
 const struct config *web_config(void)
 {
@@ -69,29 +73,61 @@ static struct desk *desk_new(const struct config *config)
     return desk;
 }
 
-static struct desk *desk_take(const struct config *config)
+/* Opening one costs a hundred times what a look into the store does: with many at once it is
+ * quicker to wait for one, unless they are all held by uploads. */
+static struct desk *take_idle(void)
 {
+    struct timespec until;
     pthread_mutex_lock(&pool.lock);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += WAIT_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    while (pool.idle == NULL && pool.open_count >= OPEN_MAX &&
+           pthread_cond_timedwait(&pool.back, &pool.lock, &until) == 0)
+        ;
     struct desk *desk = pool.idle;
     if (desk != NULL) {
         pool.idle = desk->next;
         pool.idle_count--;
+    } else {
+        pool.open_count++;
     }
     pthread_mutex_unlock(&pool.lock);
-    if (desk == NULL || desk->config == config)
-        return desk == NULL ? desk_new(config) : desk;
+    return desk;
+}
+
+static void count_closed(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    pool.open_count--;
+    pthread_mutex_unlock(&pool.lock);
+}
+
+static struct desk *desk_take(const struct config *config)
+{
+    struct desk *desk = take_idle();
+    if (desk != NULL && desk->config == config)
+        return desk;
     desk_free(desk);
-    return desk_new(config);
+    desk = desk_new(config);
+    if (desk == NULL)
+        count_closed();
+    return desk;
 }
 
 static void desk_give(struct desk *desk)
 {
     pthread_mutex_lock(&pool.lock);
-    bool keep = pool.idle_count < IDLE_MAX;
+    /* Few are kept for quiet times, but none is closed that somebody may want in a moment. */
+    bool keep = pool.idle_count < IDLE_MAX || pool.open_count <= OPEN_MAX;
     if (keep) {
         desk->next = pool.idle;
         pool.idle = desk;
         pool.idle_count++;
+        pthread_cond_signal(&pool.back);
+    } else {
+        pool.open_count--;
     }
     pthread_mutex_unlock(&pool.lock);
     if (!keep)
@@ -127,7 +163,7 @@ int web_open(struct web *web, const struct config *config, const int *bells, siz
     pool.store_path = config_path(config, "store/riad.db");
     pool.bell_count = count < BELLS_MAX ? count : BELLS_MAX;
     memcpy(pool.bells, bells, pool.bell_count * sizeof *bells);
-    struct desk *first = desk_new(config);
+    struct desk *first = desk_take(config);
     if (first == NULL)
         return -1;
     desk_give(first);

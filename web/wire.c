@@ -166,8 +166,8 @@ static int say_continue(struct wire *wire)
     if (!wire->head.expects || wire->continued)
         return 0;
     wire->continued = true;
-    int length =
-        snprintf(go_on, sizeof go_on, "HTTP/1.1 100 Continue\r\n%s\r\n", buf_text(&wire->early));
+    int length = snprintf(go_on, sizeof go_on, "HTTP/1.1 100 Continue\r\n%s\r\n",
+                          wire->early.data == NULL ? "" : buf_text(&wire->early));
     return wire_send(wire, go_on, (size_t)length, false);
 }
 
