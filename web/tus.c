@@ -392,7 +392,7 @@ void tus_patch(struct call *call)
     }
     if (chunk_begin(call, &chunk) < 0)
         return;
-    enum drop_result result = drop_resume(call->drop, call->rest, NULL, &arrival);
+    enum drop_result result = upload_resume(call, call->rest, NULL, &arrival);
     if (result == DROP_OK)
         go_on(call, arrival, &chunk);
     else

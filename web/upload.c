@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/when.h"
 #include "web/door.h"
 #include "web/media.h"
 #include "web/range.h"
@@ -13,9 +14,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STEP           65536
 #define SHOWN_AFTER_MS 300
+#define BUSY_WAIT_MS   1500
+#define BUSY_STEP_MS   20
 
 /* ---- refusals ---- */
 
@@ -32,6 +36,21 @@ void upload_refuse(struct call *call, enum drop_result result, const char *path)
                     drop_path_rule(drop_path_check(path, strlen(path), checked)));
     else
         reply_error(call->http, status, "%s", drop_result_text(result));
+}
+
+/* ---- going on ---- */
+
+enum drop_result upload_resume(struct call *call, const char *key, const char *path,
+                               struct drop_arrival **arrival)
+{
+    int64_t until = when_monotonic_ms() + BUSY_WAIT_MS;
+    enum drop_result result;
+    do
+        result = key != NULL ? drop_resume(call->drop, key, NULL, arrival)
+                             : drop_resume_path(call->drop, path, &call->visitor.actor, arrival);
+    while (result == DROP_BUSY && when_monotonic_ms() < until && !http_gone(call->http) &&
+           usleep(BUSY_STEP_MS * 1000) == 0);
+    return result;
 }
 
 /* ---- bodies ---- */
@@ -193,8 +212,7 @@ static enum drop_result begin(struct call *call, struct put *put)
 /* The arrival that the Content-Range goes on with. 0, or -1 with the answer given. */
 static int go_on(struct call *call, struct put *put)
 {
-    enum drop_result result =
-        drop_resume_path(call->drop, put->path, &call->visitor.actor, &put->arrival);
+    enum drop_result result = upload_resume(call, NULL, put->path, &put->arrival);
     int64_t offset = 0;
     if (result == DROP_NOT_FOUND && put->first == 0)
         result = begin(call, put);

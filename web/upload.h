@@ -14,6 +14,11 @@ enum upload_end {
 
 typedef void upload_bytes(void *context, const void *bytes, size_t length);
 
+/* Goes on with an arrival, by its key or (key NULL) by path as the visitor's own. While an earlier
+ * connection still has it, waits a moment for that to end: clients come back at once. */
+enum drop_result upload_resume(struct call *call, const char *key, const char *path,
+                               struct drop_arrival **arrival);
+
 /* Reads the body into arrival; also (unless NULL) sees each piece. */
 enum upload_end upload_body(struct call *call, struct drop_arrival *arrival,
                             enum drop_result *result, upload_bytes *also, void *context);
