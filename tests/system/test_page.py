@@ -137,6 +137,18 @@ def test_choose_files(page, box, tmp_path):
     assert page.complaints() == []
 
 
+def test_a_name_that_is_taken_is_told(page, box, tmp_path):
+    for folder, text in [("one", "first"), ("two", "second")]:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.txt").write_text(text)
+    page.one("#pick").send_keys(str(tmp_path / "one" / "same.txt"))
+    page.wait(lambda: "same.txt is here" in page.one("#told").get_attribute("textContent"), "the word")
+    page.one("#pick").send_keys(str(tmp_path / "two" / "same.txt"))
+    page.wait_text("is here as same (2).txt", "#uploads")
+    assert box.curl("/files/same.txt").stdout == "first"
+    assert box.curl("/files/same%20(2).txt").stdout == "second"
+
+
 def test_drop_a_folder_on_the_window(page, box):
     """A drop event with files; the window shows where it goes."""
     page.run(
@@ -288,6 +300,18 @@ def test_private_messages_stay_private(page, box):
     page.one("#say input[name=text]").send_keys("only for you\n")
     page.wait_text("only for you", "#said")
     assert "only for you" not in box.curl("/api/messages").stdout
+
+
+def test_taking_back(page, box):
+    take_name(page, "gina")
+    page.one("#say input[name=text]").send_keys("oops\n")
+    page.wait_text("oops", "#said")
+    page.open(box.url("/chat"))
+    page.one("a[href*=edit]").click()
+    page.wait(lambda: page.all("#said form"), "the buttons")
+    page.all("#said button")[-1].click()
+    page.wait_text("took this back", "#said")
+    assert "oops" not in box.curl("/api/messages").stdout
 
 
 def test_scrolling_back_and_searching(page, box):

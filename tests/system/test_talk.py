@@ -338,3 +338,36 @@ def test_newcomers_wait_for_a_host(make_box):
     assert say(box, cookie, "hello")[0] == 403
     assert box.request("POST", "/people/act", "name=newt&act=ban", hosts)[0] == 200
     assert say(box, cookie, "hello")[0] == 401
+
+
+def test_the_first_page_says_how_things_are(make_box, tmp_path):
+    """Notice, title and what is closed, to browsers and to curl."""
+    notice = tmp_path / "notice.txt"
+    notice.write_text("Lunch at <noon>.\n")
+    box = make_box(box={"notice": notice, "title": "Camp & Co", "newcomers": "closed"},
+                   web={"upload": "nobody"})  # fmt: skip
+    text = box.curl(box.url("/")).stdout
+    assert text.startswith(box.url("/") + "\n")
+    assert "Lunch at <noon>." in text and "Camp & Co" in text
+    assert f"ssh -p {box.ssh_port}" in text and "SHA256:" in text
+    assert f"opam repository set-url default {box.url('/opam')}" in text
+    page = box.request("GET", "/", headers={"Accept": "text/html"})[2].decode()
+    assert "Lunch at &lt;noon&gt;." in page and "Camp &amp; Co" in page
+    assert "Uploads are closed" in page and "name=file" not in page
+    assert "<script>" not in page and "style=" not in page
+    status, _, body = box.request("POST", "/you/name", "name=late",
+                                  {"Content-Type": "application/x-www-form-urlencoded"})  # fmt: skip
+    assert status == 403, body
+
+
+def test_style_and_script_are_kept(box):
+    page = box.request("GET", "/", headers={"Accept": "text/html"})
+    policy = page[1]["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    for address in re.findall(r'"(/page/[^"]+)"', page[2].decode()):
+        status, headers, plain = box.request("GET", address)
+        assert status == 200 and "immutable" in headers["cache-control"]
+        packed = box.request("GET", address, headers={"Accept-Encoding": "gzip"})
+        assert packed[1]["content-encoding"] == "gzip" and len(packed[2]) < len(plain)
+        other = re.sub("-[0-9a-f]{10}", "-0123456789", address)
+        assert "immutable" not in box.request("GET", other)[1]["cache-control"]

@@ -12,7 +12,7 @@ const make = (tag, props, ...inside) => {
 const size = (n) => {
   let unit = 0;
   for (; n >= 999.5 && unit < 4; unit++) n /= 1000;
-  return (unit && n < 9.95 ? n.toFixed(1) : Math.round(n)) + ' ' + ['B', 'kB', 'MB', 'GB', 'TB'][unit];
+  return (unit && n < 9.95 ? n.toFixed(1) : Math.round(n)) + ' ' + ['bytes', 'kB', 'MB', 'GB', 'TB'][unit];
 };
 const span = (s) => s < 60 ? Math.ceil(s) + ' s' : s < 3600 ? Math.ceil(s / 60) + ' min' : (s / 3600).toFixed(1) + ' h';
 // For screen readers.
@@ -134,7 +134,7 @@ class Upload {
     if (this.offset === this.file.size && this.from !== undefined) return;
     const answer = await this.send();
     if (answer.status !== 204) return answer;
-    this.at = answer.getResponseHeader('Content-Location') || answer.getResponseHeader('Upload-Path');
+    this.at = answer.getResponseHeader('Content-Location');
   }
   async run() {
     this.show();
@@ -156,9 +156,12 @@ class Upload {
     done++;
     this.bar.remove();
     this.stop.remove();
-    this.state.textContent = 'is here';
-    tell(this.path + ' is here');
-    setTimeout(() => this.row.remove(), 6000);
+    // Another file of that name may have been there: then this one has another name.
+    const path = this.at ? decodeURIComponent(new URL(this.at, location).pathname.slice(7)) : this.path;
+    const other = path !== this.path.normalize();
+    this.state.textContent = other ? 'is here as ' + path : 'is here';
+    tell(this.path + ' ' + this.state.textContent);
+    setTimeout(() => this.row.remove(), other ? 20000 : 6000);
   }
   fail(text) {
     forget(this.memory);
@@ -268,6 +271,9 @@ function fileRow(file) {
   return row;
 }
 
+// Everything anew; not while something is on its way up.
+const renew = () => { if (running.size) setTimeout(renew, 3000); else location.reload() };
+
 const news = {
   file(file) {
     const old = $('f' + file.id);
@@ -299,8 +305,8 @@ const news = {
     row.className = 'gone';
     row.lastChild.replaceWith('took this back');
   },
-  again() { location.reload() },
-  bye() { location.reload() },
+  again() { renew() },
+  bye() { renew() },
 };
 
 // ---- the conversation ----
