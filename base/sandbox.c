@@ -97,6 +97,7 @@ static const struct wall walls[SERVICE_COUNT] = {
 #define ACCESS_REFER    (UINT64_C(1) << 13) /* from ABI 2 */
 #define ACCESS_TRUNCATE (UINT64_C(1) << 14) /* from ABI 3 */
 
+/* What may be written may not be run. */
 #define READ_FILE  (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE)
 #define READ_RIGHT (READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define WRITE_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE)
@@ -113,7 +114,7 @@ static int ruleset_fd = -1;
 
 static uint64_t known_rights(long abi)
 {
-    uint64_t rights = READ_RIGHT | WRITE_RIGHT | NO_RIGHT;
+    uint64_t rights = LANDLOCK_ACCESS_FS_EXECUTE | WRITE_RIGHT | NO_RIGHT;
 
     if (abi < 2)
         rights &= ~ACCESS_REFER;
@@ -133,7 +134,7 @@ static int allow(const char *path, enum sandbox_access access, uint64_t known)
     if (rule.parent_fd < 0)
         return 0;
     if (fstat(rule.parent_fd, &st) == 0 && S_ISDIR(st.st_mode))
-        rule.allowed_access = write ? WRITE_RIGHT | READ_RIGHT : READ_RIGHT;
+        rule.allowed_access = write ? WRITE_RIGHT : READ_RIGHT;
     else
         rule.allowed_access = write ? WRITE_FILE : READ_FILE;
     rule.allowed_access &= known;

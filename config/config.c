@@ -87,8 +87,9 @@ void config_done(struct config *config)
 static void put_section(struct buf *out, const struct config *config, enum key_section section,
                         size_t number)
 {
-    buf_printf(out, "[%s%s%s]\n", key_sections[section], number > 0 ? " " : "",
-               number > 0 ? config->mirror[number].name : "");
+    const char *name = section == SECTION_MIRROR ? config->mirror[number].name : "";
+
+    buf_printf(out, "[%s%s%s]\n", key_sections[section], *name != '\0' ? " " : "", name);
     for (size_t i = 0; i < keys_count; i++) {
         if (keys[i].section != section)
             continue;

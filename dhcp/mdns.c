@@ -107,14 +107,25 @@ static void join(const struct mdns *mdns, const struct mdns_interface *interface
         log_debug("mDNS on %s: %s", interface->name, strerror(errno));
 }
 
+static bool same_interface(const struct mdns_interface *one, const struct mdns_interface *other)
+{
+    return one->index == other->index && strcmp(one->name, other->name) == 0 &&
+           one->address_count == other->address_count &&
+           memcmp(one->address, other->address, sizeof(one->address)) == 0;
+}
+
 static void look_at_interfaces(struct mdns *mdns)
 {
     struct mdns_interface found[MDNS_MAX_INTERFACES];
     size_t count;
+    bool same;
 
     memset(found, 0, sizeof(found));
     count = find_interfaces(found);
-    if (count == mdns->interface_count && memcmp(found, mdns->interface, sizeof(found)) == 0)
+    same = count == mdns->interface_count;
+    for (size_t i = 0; same && i < count; i++)
+        same = same_interface(&found[i], &mdns->interface[i]);
+    if (same)
         return;
     memcpy(mdns->interface, found, sizeof(found));
     mdns->interface_count = count;

@@ -132,8 +132,8 @@ static void hear_offer(struct probe *probe, const uint8_t *bytes, size_t length,
 
 void probe_receive(struct probe *probe)
 {
-    uint8_t bytes[PACKET_MAX], mac[PACKET_MAC];
-    struct sockaddr_ll from;
+    uint8_t bytes[PACKET_MAX] = {0}, mac[PACKET_MAC];
+    struct sockaddr_ll from = {0};
     socklen_t size = sizeof(from);
     ssize_t got;
 

@@ -68,6 +68,8 @@ int script_run(int argc, char **argv)
     struct buf report;
 
     log_open("dhcp", LOG_LEVEL_WARN);
+    if (folder == NULL || argc < 2)
+        return 0;
     if (strcmp(argv[1], "init") == 0) {
         print_snapshot(folder);
         return 0;
