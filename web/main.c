@@ -174,11 +174,11 @@ int main(int argc, char **argv)
     }
     http_stop(room.web.http, DRAIN_MS);
     drop_keeper_stop(room.keeper);
-    if (room.web.http == NULL) { /* else its threads have it to the end */
+    store_close(room.store);
+    if (room.web.http == NULL) { /* else its threads have all this to the end */
         page_close();
         web_close(&room.web);
+        service_end(&room.service);
     }
-    store_close(room.store);
-    service_end(&room.service);
     return status;
 }
