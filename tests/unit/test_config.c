@@ -240,93 +240,93 @@ static void names_every_mistake(void **state)
     assert_int_equal(config_parse(&config, "F", "x", 1, NULL, NULL), -1);
 }
 
+static const struct {
+    const char *section, *line;
+    bool good;
+} bounds[] = {
+    {"box",    "name = a-1",                     true },
+    {"box",    "name = -a",                      false},
+    {"box",    "name = A",                       false},
+    {"box",    "name = a.b",                     false},
+    {"box",    "name =",                         false},
+    {"box",    "domain = a.b-c.d",               true },
+    {"box",    "domain = a..b",                  false},
+    {"box",    "domain = .a",                    false},
+    {"box",    "domain = a.",                    false},
+    {"box",    "user =",                         true },
+    {"box",    "user = -x",                      false},
+    {"box",    "user = a b",                     false},
+    {"box",    "zone =",                         true },
+    {"box",    "zone = ../../etc/passwd",        false},
+    {"box",    "zone = :x",                      false},
+    {"box",    "zone = /etc/localtime",          false},
+    {"box",    "keep = 30d",                     true },
+    {"box",    "keep = 30",                      true },
+    {"box",    "keep = -1",                      false},
+    {"box",    "reserve = 0%",                   true },
+    {"box",    "reserve = 90%",                  true },
+    {"box",    "reserve = 91%",                  false},
+    {"box",    "reserve = 100%",                 false},
+    {"box",    "reserve = %",                    false},
+    {"box",    "reserve = a%",                   false},
+    {"box",    "reserve = x",                    false},
+    {"lan",    "interface = eth0",               true },
+    {"lan",    "interface = ../x",               false},
+    {"lan",    "interface = ..",                 false},
+    {"lan",    "interface = a:1",                false},
+    {"lan",    "interface = 1234567890123456",   false},
+    {"lan",    "address = 192.168.1.1/16",       true },
+    {"lan",    "address = 192.168.1.1",          false},
+    {"lan",    "address = 192.168.1.1/31",       false},
+    {"lan",    "address = 192.168.1.1/7",        false},
+    {"lan",    "address = 192.168.1.0/24",       false},
+    {"lan",    "address = 192.168.1.255/24",     false},
+    {"lan",    "address = 192.168.1/24",         false},
+    {"lan",    "address = 192.168.100.100.1/24", false},
+    {"lan",    "address = 192.168.1.1/24K",      false},
+    {"chat",   "listen = 0.0.0.0:22,",           false},
+    {"chat",   "listen =",                       false},
+    {"chat",   "listen = 22",                    false},
+    {"chat",
+     "listen = 1.1.1.1:1,1.1.1.1:2,1.1.1.1:3,1.1.1.1:4,1.1.1.1:5,1.1.1.1:6,1.1.1.1:7,"
+     "1.1.1.1:8,1.1.1.1:9",                      false},
+    {"chat",   "history = 1K",                   false},
+    {"chat",   "max_message = 16K",              true },
+    {"chat",   "max_message = 17K",              false},
+    {"web",    "listen = [::]:80",               false},
+    {"web",    "hosts = UP.example.org",         true },
+    {"web",    "hosts = a b",                    false},
+    {"mirror", "upstream = ftp://x",             false},
+    {"mirror", "upstream = http://",             false},
+    {"mirror", "upstream = http:///x",           false},
+    {"mirror", "upstream = http://a b",          false},
+    {"mirror", "upstream = http://a,http://b",   false},
+    {"mirror", "upstream =",                     false},
+    {"mirror", "caches = http://a,https://b",    true },
+    {"mirror", "max_rate = 500K",                true },
+    {"dhcp",   "range = 10.77.0.9",              false},
+    {"dhcp",   "range = 10.77.0.30,10.77.0.20",  false},
+    {"dhcp",   "range = 10.77.0.30,x",           false},
+    {"dhcp",   "gateway = 0.0.0.0",              false},
+    {"dhcp",   "gateway = x",                    false},
+    {"dns",    "forward = 1.1.1.1#0",            false},
+    {"dns",    "forward = 1.1.1.1#70000",        false},
+    {"dns",    "forward = 1.1.1.1#5x",           false},
+    {"dns",    "forward = 1.1.1.1:0",            false},
+    {"dns",    "forward = dns.example",          false},
+};
+
 static void bounds_each_kind(void **state)
 {
-    static const struct {
-        const char *section, *line;
-        bool good;
-    } cases[] = {
-        {"box",    "name = a-1",                     true },
-        {"box",    "name = -a",                      false},
-        {"box",    "name = A",                       false},
-        {"box",    "name = a.b",                     false},
-        {"box",    "name =",                         false},
-        {"box",    "domain = a.b-c.d",               true },
-        {"box",    "domain = a..b",                  false},
-        {"box",    "domain = .a",                    false},
-        {"box",    "domain = a.",                    false},
-        {"box",    "user =",                         true },
-        {"box",    "user = -x",                      false},
-        {"box",    "user = a b",                     false},
-        {"box",    "zone =",                         true },
-        {"box",    "zone = ../../etc/passwd",        false},
-        {"box",    "zone = :x",                      false},
-        {"box",    "zone = /etc/localtime",          false},
-        {"box",    "keep = 30d",                     true },
-        {"box",    "keep = 30",                      true },
-        {"box",    "keep = -1",                      false},
-        {"box",    "reserve = 0%",                   true },
-        {"box",    "reserve = 90%",                  true },
-        {"box",    "reserve = 91%",                  false},
-        {"box",    "reserve = 100%",                 false},
-        {"box",    "reserve = %",                    false},
-        {"box",    "reserve = a%",                   false},
-        {"box",    "reserve = x",                    false},
-        {"lan",    "interface = eth0",               true },
-        {"lan",    "interface = ../x",               false},
-        {"lan",    "interface = ..",                 false},
-        {"lan",    "interface = a:1",                false},
-        {"lan",    "interface = 1234567890123456",   false},
-        {"lan",    "address = 192.168.1.1/16",       true },
-        {"lan",    "address = 192.168.1.1",          false},
-        {"lan",    "address = 192.168.1.1/31",       false},
-        {"lan",    "address = 192.168.1.1/7",        false},
-        {"lan",    "address = 192.168.1.0/24",       false},
-        {"lan",    "address = 192.168.1.255/24",     false},
-        {"lan",    "address = 192.168.1/24",         false},
-        {"lan",    "address = 192.168.100.100.1/24", false},
-        {"lan",    "address = 192.168.1.1/24K",      false},
-        {"chat",   "listen = 0.0.0.0:22,",           false},
-        {"chat",   "listen =",                       false},
-        {"chat",   "listen = 22",                    false},
-        {"chat",
-         "listen = 1.1.1.1:1,1.1.1.1:2,1.1.1.1:3,1.1.1.1:4,1.1.1.1:5,1.1.1.1:6,1.1.1.1:7,"
-         "1.1.1.1:8,1.1.1.1:9",                      false},
-        {"chat",   "history = 1K",                   false},
-        {"chat",   "max_message = 16K",              true },
-        {"chat",   "max_message = 17K",              false},
-        {"web",    "listen = [::]:80",               false},
-        {"web",    "hosts = UP.example.org",         true },
-        {"web",    "hosts = a b",                    false},
-        {"mirror", "upstream = ftp://x",             false},
-        {"mirror", "upstream = http://",             false},
-        {"mirror", "upstream = http:///x",           false},
-        {"mirror", "upstream = http://a b",          false},
-        {"mirror", "upstream = http://a,http://b",   false},
-        {"mirror", "upstream =",                     false},
-        {"mirror", "caches = http://a,https://b",    true },
-        {"mirror", "max_rate = 500K",                true },
-        {"dhcp",   "range = 10.77.0.9",              false},
-        {"dhcp",   "range = 10.77.0.30,10.77.0.20",  false},
-        {"dhcp",   "range = 10.77.0.30,x",           false},
-        {"dhcp",   "gateway = 0.0.0.0",              false},
-        {"dhcp",   "gateway = x",                    false},
-        {"dns",    "forward = 1.1.1.1#0",            false},
-        {"dns",    "forward = 1.1.1.1#70000",        false},
-        {"dns",    "forward = 1.1.1.1#5x",           false},
-        {"dns",    "forward = 1.1.1.1:0",            false},
-        {"dns",    "forward = dns.example",          false},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
         struct config config;
         char text[512];
 
-        snprintf(text, sizeof(text), "[%s]\n%s\n", cases[i].section, cases[i].line);
-        if ((parse(&config, text) == 0) != cases[i].good)
-            fail_msg("%s: %s", cases[i].line, heard.text);
-        if (cases[i].good)
+        snprintf(text, sizeof(text), "[%s]\n%s\n", bounds[i].section, bounds[i].line);
+        if ((parse(&config, text) == 0) != bounds[i].good)
+            fail_msg("%s: %s", bounds[i].line, heard.text);
+        if (bounds[i].good)
             config_done(&config);
     }
 }

@@ -9,6 +9,12 @@
 
 static const uint8_t mac[PACKET_MAC] = {2, 0xAB, 0, 0, 0, 1};
 
+/* Bytes written as text, without its NUL. */
+static void set(uint8_t *to, const char *bytes, size_t length)
+{
+    memcpy(to, bytes, length);
+}
+
 /* The offer that answers a discover, made from the question itself. */
 static size_t make_offer(uint8_t *out, uint8_t type)
 {
@@ -24,7 +30,7 @@ static size_t make_offer(uint8_t *out, uint8_t type)
     buf_done(&packet);
     out[20 + 3] = 68; /* to the client's port */
     out[28] = 2;      /* a reply */
-    memcpy(out + 28 + 16, "\x0A\x4D\x00\x3C", 4);
+    set(out + 28 + 16, "\x0A\x4D\x00\x3C", 4);
     memcpy(out + 28 + 240, options, sizeof(options));
     out[28 + 240 + 3] = type;
     return length;
@@ -74,7 +80,7 @@ static void knows_an_offer(void **state)
     memcpy(copy, bytes, length);
     copy[28 + 240 + 4] = 99;
     copy[28 + 240 + 10] = 98;
-    memcpy(copy + 12, "\x01\x02\x03\x04", 4);
+    set(copy + 12, "\x01\x02\x03\x04", 4);
     assert_true(packet_is_offer(copy, length, mac, 0x01020304, &offer));
     assert_int_equal(offer.server, 0x01020304);
     assert_int_equal(offer.router, 0);
@@ -95,11 +101,11 @@ static void knows_who_claims_an_address(void **state)
     assert_false(packet_arp_claims(probe.data, probe.len, other, 0x0A4D0001, who)); /* ourselves */
     assert_false(packet_arp_claims(probe.data, probe.len, mac, 0x0A4D0002, who));
     assert_false(packet_arp_claims(probe.data, probe.len - 1, mac, 0x0A4D0001, who));
-    memcpy(probe.data + 14, "\x0A\x4D\x00\x01", 4); /* the sender has it */
+    set(probe.data + 14, "\x0A\x4D\x00\x01", 4); /* the sender has it */
     memset(probe.data + 24, 0, 4);
     assert_true(packet_arp_claims(probe.data, probe.len, mac, 0x0A4D0001, who));
-    memcpy(probe.data + 14, "\x0A\x4D\x00\x09", 4); /* somebody asks for ours */
-    memcpy(probe.data + 24, "\x0A\x4D\x00\x01", 4);
+    set(probe.data + 14, "\x0A\x4D\x00\x09", 4); /* somebody asks for ours */
+    set(probe.data + 24, "\x0A\x4D\x00\x01", 4);
     assert_false(packet_arp_claims(probe.data, probe.len, mac, 0x0A4D0001, who));
     probe.data[1] = 6;
     assert_false(packet_arp_claims(probe.data, probe.len, mac, 0x0A4D0001, who));
@@ -375,9 +381,9 @@ static void hears_somebody_else(void **state)
     assert_int_equal(mdns_answer(hello.data, hello.len, &facts, false, &was, &out), 0);
     assert_true(out.len > 0 && was.unicast);
     /* Pointers that go round, labels beyond the end, a name too long. */
-    memcpy(bytes, "\0\0\0\0\0\1\0\0\0\0\0\0\xC0\x0C\0\1\0\1", 18);
+    set(bytes, "\0\0\0\0\0\1\0\0\0\0\0\0\xC0\x0C\0\1\0\1", 18);
     assert_int_equal(mdns_answer(bytes, 18, &facts, true, &was, &out), -1);
-    memcpy(bytes + 12, "\x3Fhi", 3);
+    set(bytes + 12, "\x3Fhi", 3);
     assert_int_equal(mdns_answer(bytes, 18, &facts, true, &was, &out), -1);
     bytes[12] = 0x80;
     assert_int_equal(mdns_answer(bytes, 18, &facts, true, &was, &out), -1);

@@ -23,9 +23,16 @@
 
 static char *inside, *outside;
 
+static bool worked(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static bool read_own(void)
 {
-    return open(inside, O_RDONLY) >= 0;
+    return worked(open(inside, O_RDONLY));
 }
 
 static bool write_own(void)
@@ -33,7 +40,7 @@ static bool write_own(void)
     char path[200];
 
     snprintf(path, sizeof(path), "%s/new", inside);
-    return open(path, O_WRONLY | O_CREAT, 0600) >= 0 && unlink(path) == 0;
+    return worked(open(path, O_WRONLY | O_CREAT, 0600)) && unlink(path) == 0;
 }
 
 static bool write_elsewhere(void)
@@ -41,22 +48,22 @@ static bool write_elsewhere(void)
     char path[200];
 
     snprintf(path, sizeof(path), "%s/new", outside);
-    return open(path, O_WRONLY | O_CREAT, 0600) >= 0;
+    return worked(open(path, O_WRONLY | O_CREAT, 0600));
 }
 
 static bool read_elsewhere(void)
 {
-    return open(outside, O_RDONLY) >= 0;
+    return worked(open(outside, O_RDONLY));
 }
 
 static bool read_shadow(void)
 {
-    return open("/etc/shadow", O_RDONLY) >= 0;
+    return worked(open("/etc/shadow", O_RDONLY));
 }
 
 static bool open_socket(void)
 {
-    return socket(AF_INET, SOCK_STREAM, 0) >= 0;
+    return worked(socket(AF_INET, SOCK_STREAM, 0));
 }
 
 static bool make_process(void)
