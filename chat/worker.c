@@ -7,6 +7,7 @@
 #include "identity/event.h"
 #include "identity/reset.h"
 
+#include <assert.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -89,6 +90,7 @@ static void add_here(void *context, const struct presence *presence)
     if ((list->count & (list->count - 1)) == 0)
         list->items =
             mem_resize(list->items, list->count == 0 ? 1 : 2 * list->count, sizeof(*list->items));
+    assert(list->items != NULL);
     item = &list->items[list->count++];
     *item = (struct here){.person_id = presence->person_id,
                           .role = presence->role,

@@ -39,9 +39,16 @@ static void mistyped_words_are_understood(void **state)
 {
     static const struct {
         const char *typed, *meant;
-    } cases[] = {{"hlep", "help"},     {"histroy", "history"}, {"serach", "search"},
-                 {"hist", "history"},  {"qiut", "quit"},       {"xyzzy", NULL},
-                 {"", "help"},         {"mesg", "msg"}};
+    } cases[] = {
+        {"hlep",    "help"   },
+        {"histroy", "history"},
+        {"serach",  "search" },
+        {"hist",    "history"},
+        {"qiut",    "quit"   },
+        {"xyzzy",   NULL     },
+        {"",        "help"   },
+        {"mesg",    "msg"    }
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -100,13 +107,15 @@ static int teardown(void **state)
 static struct request ask_as(struct here *here, const struct person *person, enum door door,
                              const char *line)
 {
-    struct request request = {.person = *person,
-                              .door = door,
-                              .here = {.id = ROOM_LOBBY, .name = "lobby"},
-                              .style = {.form = RENDER_LINE},
-                              .term = "xterm",
-                              .address = "10.77.0.1",
-                              .config = &here->config};
+    struct request request = {
+        .person = *person,
+        .door = door,
+        .here = {.id = ROOM_LOBBY, .name = "lobby"},
+        .style = {.form = RENDER_LINE               },
+        .term = "xterm",
+        .address = "10.77.0.1",
+        .config = &here->config
+    };
 
     request_init(&request);
     if (command_parse(&request, line) == 0)
@@ -134,69 +143,69 @@ static void commands_answer(void **state)
         int status;
         const char *out, *err;
     } cases[] = {
-        {"bogus",                            2, "",                  "there is no command bogus"   },
-        {"hepl",                             2, "",                  "did you mean help"           },
-        {"help",                             0, "history",           ""                            },
-        {"help /who",                        0, "example: ssh",      ""                            },
-        {"help nothing",                     1, "",                  "no command nothing"          },
-        {"whoami",                           0, "ada\nperson since", ""                            },
-        {"whoami --json",                    0, "\"name\":\"ada\"",  ""                            },
-        {"who",                              0, "ada",               ""                            },
-        {"say hello there",                  0, "",                  ""                            },
-        {"search hello",                     0, "ada hello there",   ""                            },
-        {"search",                           2, "",                  "search for what"             },
-        {"search nowhere",                   1, "",                  "nothing found"               },
-        {"history",                          0, "ada hello there",   ""                            },
-        {"history --json",                   0, "\"text\":\"hello there\"", ""                     },
-        {"history --limit 0",                2, "",                  "from 1 to"                   },
-        {"history --limit",                  2, "",                  "needs a value"               },
-        {"history --since=0",                0, "hello there",       ""                            },
-        {"history --since 99999",            0, "",                  ""                            },
-        {"history --room none",              1, "",                  "no room none"                },
-        {"history --with bob",               0, "",                  ""                            },
-        {"history --bogus",                  2, "",                  "no option --bogus"           },
-        {"history words",                    2, "",                  "usage"                       },
-        {"me waves",                         0, "",                  ""                            },
-        {"history --limit 1",                0, "ada * waves",       ""                            },
-        {"msg bob lunch?",                   0, "",                  ""                            },
-        {"msg @bob lunch?",                  0, "",                  ""                            },
-        {"msg ada hi",                       1, "",                  "that is you"                 },
-        {"msg nobody hi",                    1, "",                  "nobody here is called nobody"},
-        {"msg",                              2, "",                  "whom?"                       },
-        {"msg bob",                          2, "",                  "say what?"                   },
-        {"history --with bob",               0, "(to bob) lunch?",   ""                            },
-        {"topic",                            0, "no topic",          ""                            },
-        {"topic demos",                      0, "",                  ""                            },
-        {"topic",                            0, "demos",             ""                            },
-        {"rooms",                            0, "demos",             ""                            },
-        {"color",                            0, "color is on",       ""                            },
-        {"color off",                        0, "color is off",      ""                            },
-        {"color pink",                       2, "",                  "color takes"                 },
-        {"time long",                        0, "time is long",      ""                            },
-        {"bell all",                         0, "bell is all",       ""                            },
-        {"plain on",                         0, "plain is on",       ""                            },
-        {"ignore",                           0, "you ignore nobody", ""                            },
-        {"ignore bob",                       0, "do not read bob",   ""                            },
-        {"ignore",                           0, "bob",               ""                            },
-        {"ignore bob",                       0, "read bob again",    ""                            },
-        {"nick bob",                         1, "",                  ""                            },
-        {"nick root",                        1, "",                  "How about"                   },
-        {"nick ada.l",                       0, "you are ada.l now", ""                            },
-        {"key",                              0, "1  test",           ""                            },
-        {"key add",                          0, "asks for the code: ", ""                          },
-        {"key remove 1",                     1, "",                  "last key"                    },
-        {"key remove 9",                     2, "",                  "which one"                   },
-        {"key eat",                          2, "",                  "key takes"                   },
-        {"web",                              0, "http://10.77.0.1/join/", ""                       },
-        {"token --expires 7d bot",           0, "",                  ""                            },
-        {"token --expires x",                2, "",                  "--expires takes"             },
-        {"delete",                           0, "taken back",        ""                            },
-        {"delete 12345",                     1, "",                  "no message of that number"   },
-        {"report bob rude",                  0, "hosts are told",    ""                            },
-        {"kick bob",                         1, "",                  "only hosts may kick"         },
-        {"quit",                             2, "",                  "no command quit"             },
-        {"drop",                             2, "",                  "drop what?"                  },
-        {"rm",                               2, "",                  "remove what?"                },
+        {"bogus",                  2, "",                         "there is no command bogus"   },
+        {"hepl",                   2, "",                         "did you mean help"           },
+        {"help",                   0, "history",                  ""                            },
+        {"help /who",              0, "example: ssh",             ""                            },
+        {"help nothing",           1, "",                         "no command nothing"          },
+        {"whoami",                 0, "ada\nperson since",        ""                            },
+        {"whoami --json",          0, "\"name\":\"ada\"",         ""                            },
+        {"who",                    0, "ada",                      ""                            },
+        {"say hello there",        0, "",                         ""                            },
+        {"search hello",           0, "ada hello there",          ""                            },
+        {"search",                 2, "",                         "search for what"             },
+        {"search nowhere",         1, "",                         "nothing found"               },
+        {"history",                0, "ada hello there",          ""                            },
+        {"history --json",         0, "\"text\":\"hello there\"", ""                            },
+        {"history --limit 0",      2, "",                         "from 1 to"                   },
+        {"history --limit",        2, "",                         "needs a value"               },
+        {"history --since=0",      0, "hello there",              ""                            },
+        {"history --since 99999",  0, "",                         ""                            },
+        {"history --room none",    1, "",                         "no room none"                },
+        {"history --with bob",     0, "",                         ""                            },
+        {"history --bogus",        2, "",                         "no option --bogus"           },
+        {"history words",          2, "",                         "usage"                       },
+        {"me waves",               0, "",                         ""                            },
+        {"history --limit 1",      0, "ada * waves",              ""                            },
+        {"msg bob lunch?",         0, "",                         ""                            },
+        {"msg @bob lunch?",        0, "",                         ""                            },
+        {"msg ada hi",             1, "",                         "that is you"                 },
+        {"msg nobody hi",          1, "",                         "nobody here is called nobody"},
+        {"msg",                    2, "",                         "whom?"                       },
+        {"msg bob",                2, "",                         "say what?"                   },
+        {"history --with bob",     0, "(to bob) lunch?",          ""                            },
+        {"topic",                  0, "no topic",                 ""                            },
+        {"topic demos",            0, "",                         ""                            },
+        {"topic",                  0, "demos",                    ""                            },
+        {"rooms",                  0, "demos",                    ""                            },
+        {"color",                  0, "color is on",              ""                            },
+        {"color off",              0, "color is off",             ""                            },
+        {"color pink",             2, "",                         "color takes"                 },
+        {"time long",              0, "time is long",             ""                            },
+        {"bell all",               0, "bell is all",              ""                            },
+        {"plain on",               0, "plain is on",              ""                            },
+        {"ignore",                 0, "you ignore nobody",        ""                            },
+        {"ignore bob",             0, "do not read bob",          ""                            },
+        {"ignore",                 0, "bob",                      ""                            },
+        {"ignore bob",             0, "read bob again",           ""                            },
+        {"nick bob",               1, "",                         ""                            },
+        {"nick root",              1, "",                         "How about"                   },
+        {"nick ada.l",             0, "you are ada.l now",        ""                            },
+        {"key",                    0, "1  test",                  ""                            },
+        {"key add",                0, "asks for the code: ",      ""                            },
+        {"key remove 1",           1, "",                         "last key"                    },
+        {"key remove 9",           2, "",                         "which one"                   },
+        {"key eat",                2, "",                         "key takes"                   },
+        {"web",                    0, "http://10.77.0.1/join/",   ""                            },
+        {"token --expires 7d bot", 0, "",                         ""                            },
+        {"token --expires x",      2, "",                         "--expires takes"             },
+        {"delete",                 0, "taken back",               ""                            },
+        {"delete 12345",           1, "",                         "no message of that number"   },
+        {"report bob rude",        0, "hosts are told",           ""                            },
+        {"kick bob",               1, "",                         "only hosts may kick"         },
+        {"quit",                   2, "",                         "no command quit"             },
+        {"drop",                   2, "",                         "drop what?"                  },
+        {"rm",                     2, "",                         "remove what?"                },
     };
     struct here *here = *state;
 
@@ -209,13 +218,13 @@ static void hosts_do_more(void **state)
     static const struct {
         const char *line, *out;
     } cases[] = {
-        {"mute bob 1h",         "bob may only read for 60 min"},
-        {"unmute bob",          "bob may speak again"         },
-        {"ban bob 2h cool down", "bob may not come in"        },
-        {"unban bob",           "bob may come in again"       },
-        {"kick bob",            "bob was sent out"            },
-        {"promote bob",         "bob is a host now"           },
-        {"demote bob",          "bob is no host any more"     },
+        {"mute bob 1h",          "bob may only read for 60 min"},
+        {"unmute bob",           "bob may speak again"         },
+        {"ban bob 2h cool down", "bob may not come in"         },
+        {"unban bob",            "bob may come in again"       },
+        {"kick bob",             "bob was sent out"            },
+        {"promote bob",          "bob is a host now"           },
+        {"demote bob",           "bob is no host any more"     },
     };
     struct here *here = *state;
 
@@ -224,8 +233,7 @@ static void hosts_do_more(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct request request = ask_as(here, &here->ada, DOOR_EXEC, cases[i].line);
 
-        if (request.status != 0 ||
-            (i > 0 && strstr(buf_text(&request.out), cases[i].out) == NULL))
+        if (request.status != 0 || (i > 0 && strstr(buf_text(&request.out), cases[i].out) == NULL))
             fail_msg("%s: %s%s", cases[i].line, buf_text(&request.out), buf_text(&request.err));
         request_done(&request);
     }

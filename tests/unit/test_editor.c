@@ -20,16 +20,16 @@ static void width_of_clusters(void **state)
         size_t bytes;
         int columns;
     } cases[] = {
-        {"a",                                                                  1,  1},
-        {"ab",                                                                 1,  1},
-        {"e\xcc\x81",                                                          3,  1}, /* é */
-        {"\xe6\x97\xa5",                                                       3,  2}, /* 日 */
-        {"\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd",                                   8,  2}, /* 👍🏽 */
-        {"\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9",                       11, 2}, /* 👨‍👩 */
-        {"\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa",                                   8,  2}, /* 🇩🇪 */
-        {"\xe2\x9d\xa4\xef\xb8\x8f",                                           6,  2}, /* ❤️ */
-        {"\xff",                                                               1,  1},
-        {"\n",                                                                 1,  0},
+        {"a",                                            1,  1},
+        {"ab",                                           1,  1},
+        {"e\xcc\x81",                                    3,  1}, /* é */
+        {"\xe6\x97\xa5",                                 3,  2}, /* 日 */
+        {"\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd",             8,  2}, /* 👍🏽 */
+        {"\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9", 11, 2}, /* 👨‍👩 */
+        {"\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa",             8,  2}, /* 🇩🇪 */
+        {"\xe2\x9d\xa4\xef\xb8\x8f",                     6,  2}, /* ❤️ */
+        {"\xff",                                         1,  1},
+        {"\n",                                           1,  0},
     };
     int columns;
 
@@ -92,37 +92,39 @@ static void keys_edit_the_line(void **state)
         const char *keys, *line;
         size_t cursor;
     } cases[] = {
-        {"hello",                              "hello",       5},
-        {"hello\001>",                         ">hello",      1},
-        {"hello\001\005!",                     "hello!",      6},
-        {"hello\002\002X",                     "helXlo",      4},
-        {"hello\033[D\033[DX",                 "helXlo",      4},
-        {"ab\001\006X",                        "aXb",         2},
-        {"one two\033bX",                      "one Xtwo",    5},
-        {"one two\001\033fX",                  "oneX two",    4},
-        {"one two\001\033d",                   " two",        0},
-        {"one two\027",                        "one ",        4},
-        {"one/two\033\177",                    "one/",        4},
-        {"hello\001\013",                      "",            0},
-        {"hello\002\002\025",                  "lo",          0},
-        {"one two\027\031\031",                "one twotwo",  10},
-        {"ab\024",                             "ba",          2},
-        {"abc\002\024",                        "acb",         3},
-        {"abc\177",                            "ab",          2},
-        {"abc\001\033[3~",                     "bc",          0},
-        {"abc\001\004",                        "bc",          0},
-        {"abc\033[H1\033[F2",                  "1abc2",       5},
-        {"abc\033OH1\033OF2",                  "1abc2",       5},
-        {"abc\033[1~1\033[4~2",                "1abc2",       5},
-        {"a\033\rb",                           "a\nb",        3},
-        {"a\033[999;9Zb",                      "ab",          2},
-        {"a\033[200~x\ny\033[201~b",           "ax\nyb",      5},
-        {"\033[200~x\r\ny\r\n\033[201~",       "x\ny",        3},
-        {"e\xcc\x81\xe6\x97\xa5\177\177",      "",            0},
-        {"\xe6\x97\xa5x\001\006y",             "\xe6\x97\xa5yx", 4},
-        {"a\xc2\x9b" "31mb",                   "a31mb",       5}, /* C1 is left out */
-        {"a\xe2\x80\xae" "b",                  "ab",          2}, /* an override, too */
-        {"\001\002\003\013",                   "",            0},
+        {"hello",                         "hello",          5 },
+        {"hello\001>",                    ">hello",         1 },
+        {"hello\001\005!",                "hello!",         6 },
+        {"hello\002\002X",                "helXlo",         4 },
+        {"hello\033[D\033[DX",            "helXlo",         4 },
+        {"ab\001\006X",                   "aXb",            2 },
+        {"one two\033bX",                 "one Xtwo",       5 },
+        {"one two\001\033fX",             "oneX two",       4 },
+        {"one two\001\033d",              " two",           0 },
+        {"one two\027",                   "one ",           4 },
+        {"one/two\033\177",               "one/",           4 },
+        {"hello\001\013",                 "",               0 },
+        {"hello\002\002\025",             "lo",             0 },
+        {"one two\027\031\031",           "one twotwo",     10},
+        {"ab\024",                        "ba",             2 },
+        {"abc\002\024",                   "acb",            3 },
+        {"abc\177",                       "ab",             2 },
+        {"abc\001\033[3~",                "bc",             0 },
+        {"abc\001\004",                   "bc",             0 },
+        {"abc\033[H1\033[F2",             "1abc2",          5 },
+        {"abc\033OH1\033OF2",             "1abc2",          5 },
+        {"abc\033[1~1\033[4~2",           "1abc2",          5 },
+        {"a\033\rb",                      "a\nb",           3 },
+        {"a\033[999;9Zb",                 "ab",             2 },
+        {"a\033[200~x\ny\033[201~b",      "ax\nyb",         5 },
+        {"\033[200~x\r\ny\r\n\033[201~",  "x\ny",           3 },
+        {"e\xcc\x81\xe6\x97\xa5\177\177", "",               0 },
+        {"\xe6\x97\xa5x\001\006y",        "\xe6\x97\xa5yx", 4 },
+        {"a\xc2\x9b"
+         "31mb",                 "a31mb",          5 }, /* C1 is left out */
+        {"a\xe2\x80\xae"
+         "b",                    "ab",             2 }, /* an override, too */
+        {"\001\002\003\013",              "",               0 },
     };
 
     (void)state;

@@ -64,8 +64,7 @@ static void terminals(void **state)
     style.plain = true;
     is(&message, style, "16:00 you to bob: psst\n");
     message = message_of(MESSAGE_SAY, "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d");
-    is(&message, plain,
-       "16:00 ada: \xe2\x81\xa8\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d\xe2\x81\xa9\n");
+    is(&message, plain, "16:00 ada: \xe2\x81\xa8\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d\xe2\x81\xa9\n");
     message = message_of(MESSAGE_SAY, "words");
     message.name[0] = '\0';
     is(&message, plain, "16:00 (gone): words\n");
@@ -99,16 +98,16 @@ static void mentions(void **state)
         const char *text, *name;
         bool yes;
     } cases[] = {
-        {"ada: hi",        "ada",   true },
-        {"hi @ada!",       "ada",   true },
-        {"hi ADA",         "ada",   true },
-        {"adapter",        "ada",   false},
-        {"canada",         "ada",   false},
-        {"ada-l is here",  "ada",   false},
-        {"no. ada.",       "ada",   true },
-        {"x adax ada",     "ada",   true },
-        {"",               "ada",   false},
-        {"see ada.l",      "ada.l", true },
+        {"ada: hi",       "ada",   true },
+        {"hi @ada!",      "ada",   true },
+        {"hi ADA",        "ada",   true },
+        {"adapter",       "ada",   false},
+        {"canada",        "ada",   false},
+        {"ada-l is here", "ada",   false},
+        {"no. ada.",      "ada",   true },
+        {"x adax ada",    "ada",   true },
+        {"",              "ada",   false},
+        {"see ada.l",     "ada.l", true },
     };
 
     (void)state;
