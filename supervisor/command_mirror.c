@@ -94,7 +94,6 @@ static int run_list(struct command_line *line, struct mirrors *mirrors)
     int result;
 
     (void)line;
-    mirrors->universe = universe_new();
     mirrors_read(mirrors);
     find_owners(&listing);
     show_table_init(&listing.table, 5);

@@ -1,0 +1,321 @@
+"""The mirror beside nginx (slices, long locks), apt-cacher-ng and Varnish where they are installed:
+a cold herd, hot objects; bad weather; the catalogue of the real index where it is at hand."""
+
+import http.client
+import os
+import random
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
+from conftest import ROOT, Box, free_port, program  # noqa: E402
+from upstream import Repository, Upstream, Weather  # noqa: E402
+
+DATA = Path(os.environ.get("RIAD_TEST_DATA", ROOT.parent / "shared" / "data" / "opam"))
+MB = 1000000
+HERD, HERD_BYTES, LINK = 30, 50 * MB, 5 * MB
+RACE_SECONDS = 5
+
+NGINX = """
+daemon off; error_log stderr crit; pid {folder}/pid; worker_processes 2; worker_rlimit_nofile 4096;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  sendfile on; tcp_nopush on; keepalive_requests 1000000;
+  proxy_cache_path {folder}/cache keys_zone=z:10m max_size=2g inactive=1d use_temp_path=off;
+  server {{
+    listen 127.0.0.1:{port};
+    location /hot/ {{ alias {folder}/hot/; }}
+    location / {{
+      proxy_pass {upstream}; proxy_cache z; proxy_cache_valid 200 206 1d; proxy_http_version 1.1;
+      proxy_cache_lock on; proxy_cache_lock_timeout 600s; proxy_cache_lock_age 600s; {more}
+    }}
+  }}
+}}
+"""
+SLICES = ("slice 1m; proxy_cache_key $uri$slice_range; proxy_set_header Range $slice_range;")
+VARNISH = """vcl 4.1;
+backend default {{ .host = "127.0.0.1"; .port = "{port}"; }}
+"""
+
+
+class Peer:
+    """A running cache: its base URL, and what ends it."""
+
+    def __init__(self, name, line, base, folder):
+        self.name, self.base, self.folder = name, base, folder
+        self.process = subprocess.Popen(
+            line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        self.port = int(re.search(r":(\d+)", base[7:]).group(1))
+        wait_port(self.port)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def wait_port(port):
+    for _ in range(500):
+        try:
+            http.client.HTTPConnection("127.0.0.1", port, timeout=1).connect()
+            return
+        except OSError:
+            time.sleep(0.02)
+
+
+def nginx(upstream, more=""):
+    folder, port = tempfile.mkdtemp(prefix="riad-bench-"), free_port()
+    os.chmod(folder, 0o777)
+    conf = Path(folder) / "nginx.conf"
+    conf.write_text(NGINX.format(folder=folder, port=port, upstream=upstream.url, more=more))
+    name = "nginx, slices" if more else "nginx, long locks"
+    line = [shutil.which("nginx"), "-p", folder, "-c", str(conf)]
+    return Peer(name, line, f"http://127.0.0.1:{port}", folder)
+
+
+def varnish(upstream):
+    folder, port = tempfile.mkdtemp(prefix="riad-bench-"), free_port()
+    os.chmod(folder, 0o755)
+    vcl = Path(folder) / "default.vcl"
+    vcl.write_text(VARNISH.format(port=upstream.port))
+    line = [shutil.which("varnishd"), "-F", "-a", f"127.0.0.1:{port}", "-f", str(vcl),
+            "-n", folder + "/n", "-s", "malloc,1g"]  # fmt: skip
+    return Peer("Varnish", line, f"http://127.0.0.1:{port}", folder)
+
+
+def apt_cacher(upstream):
+    folder, port = tempfile.mkdtemp(prefix="riad-bench-"), free_port()
+    line = [shutil.which("apt-cacher-ng"), "ForeGround=1", f"Port:{port}", "BindAddress: 127.0.0.1",
+            f"CacheDir:{folder}", f"LogDir:{folder}", f"SocketPath:{folder}/socket",
+            "PfilePatternEx: .*", "AllowUserPorts: 0", "ReportPage:",
+            "SupportDir:/usr/lib/apt-cacher-ng"]  # fmt: skip
+    base = f"http://127.0.0.1:{port}/127.0.0.1:{upstream.port}"
+    return Peer("apt-cacher-ng", line, base, folder)
+
+
+def riad(upstream, **mirror):
+    box = Box({"chat": {"enabled": "no"},
+               "mirror": {"upstream": upstream.url, "caches": upstream.url + "/cache", **mirror}})
+    box.start()
+    box.wait_log("the index of .* is here", 60)
+    return box
+
+
+def peers(upstream):
+    """Those that are installed, one after another."""
+    if shutil.which("nginx"):
+        yield lambda: nginx(upstream)
+        yield lambda: nginx(upstream, SLICES)
+    if shutil.which("apt-cacher-ng"):
+        yield lambda: apt_cacher(upstream)
+    if shutil.which("varnishd"):
+        yield lambda: varnish(upstream)
+
+
+# ---- the cold herd ----
+
+
+def herd(base, path, clients):
+    """Seconds until the first byte, until the last client is done, and whether all got all."""
+    line = ["curl", "-s", "--max-time", "60", "-o", "/dev/null", "-w", "%{time_starttransfer} %{size_download}\n"]
+    began = time.monotonic()
+    running = [
+        subprocess.Popen([*line, base + path], stdout=subprocess.PIPE, text=True)
+        for _ in range(clients)
+    ]
+    answers = [process.communicate()[0].split() or ["60", "0"] for process in running]
+    took = time.monotonic() - began
+    right = sum(int(answer[1]) == HERD_BYTES for answer in answers)
+    return max(float(answer[0]) for answer in answers), took, right
+
+
+def measure_herd(upstream, path):
+    print(f"cold herd: {HERD} clients, {HERD_BYTES // MB} MB, a link of {LINK // MB} MB/s")
+
+    def one(name, base, end):
+        upstream.rate, upstream.sent, upstream.requests = LINK, 0, []
+        upstream.first_byte.clear()
+        began = time.monotonic()
+        first, took, right = herd(base, path, HERD)
+        sent = upstream.first_byte.get(path, began) - began
+        requests = len(upstream.requests)
+        upstream.rate = 0
+        end()
+        print(f"  {name:18} last client {took:6.2f} s, first byte of the slowest {first * 1000:6.0f} ms"
+              f" (upstream's {sent * 1000:.0f}), {right}/{HERD} right, {requests} requests,"
+              f" {upstream.sent / MB:.1f} MB upstream", flush=True)  # fmt: skip
+
+    alone_began, upstream.rate = time.monotonic(), LINK
+    subprocess.run(["curl", "-s", "-o", "/dev/null", upstream.url + path], check=True)
+    print(f"  {'one, without cache':18} {time.monotonic() - alone_began:.2f} s")
+    box = riad(upstream)
+    one("riad", box.url("/opam"), lambda: (box.stop(), box.remove()))
+    for make in peers(upstream):
+        peer = make()
+        one(peer.name, peer.base, peer.close)
+
+
+# ---- hot objects ----
+
+
+def race(url):
+    """Requests and bytes a second over 64 connections."""
+    done = subprocess.run(["wrk", "-t2", "-c64", f"-d{RACE_SECONDS}", url],
+                          capture_output=True, text=True, check=True).stdout  # fmt: skip
+    requests = float(re.search(r"Requests/sec:\s+([\d.]+)", done).group(1))
+    return requests, "Non-2xx" not in done
+
+
+def processor_s(pids):
+    """Of all threads of those of these processes that still live, by the scheduler's own count."""
+    files = [file for pid in pids for file in Path("/proc").glob(f"{pid}/task/*/schedstat")]
+    return sum(int(file.read_text().split()[0]) / 1e9 for file in files)
+
+
+def workers(pid):
+    """nginx's worker processes; its cache loader leaves after a while."""
+    found = subprocess.run(["pgrep", "-P", str(pid), "-f", "worker"],
+                           capture_output=True, text=True, check=False)  # fmt: skip
+    return [int(word) for word in found.stdout.split()]
+
+
+def measure_hot(upstream, objects):
+    if not shutil.which("wrk") or not shutil.which("nginx"):
+        print("hot objects: wrk and nginx are not installed")
+        return
+    print("hot objects, 64 connections: by the wall, and by processor second")
+    box, peer = riad(upstream), nginx(upstream)
+    hot = Path(peer.folder) / "hot"
+    hot.mkdir()
+    for label, (path, body) in objects.items():
+        (hot / "file").write_bytes(body)
+        box.request("GET", "/opam" + path)
+        figures = {}
+        for name, url, pids in (
+            ("riad", box.url("/opam" + path), [box.pid("web")]),
+            ("nginx", peer.base + "/hot/file", workers(peer.process.pid)),
+        ):
+            before = processor_s(pids)
+            requests, good = race(url)
+            figures[name] = requests, requests * RACE_SECONDS / (processor_s(pids) - before), good
+        wall, cpu = (figures["riad"][i] / figures["nginx"][i] for i in (0, 1))
+        print(f"  {label:6} riad {figures['riad'][0]:8.0f}/s, nginx {figures['nginx'][0]:8.0f}/s:"
+              f" {wall:.2f} by the wall, {cpu:.2f} by processor second"
+              f"{'' if figures['riad'][2] else ' (WRONG ANSWERS)'}", flush=True)  # fmt: skip
+    peer.close()
+    box.stop()
+    box.remove()
+
+
+# ---- bad weather ----
+
+SIZE = 400000
+SKIES = {
+    "cut": [Weather(cut=SIZE // 2)],
+    "four cuts": [Weather(cut=SIZE * n // 5) for n in (1, 2, 3, 4)],
+    "reset": [Weather(reset=SIZE // 2)],
+    "cut, no Range": [Weather(cut=SIZE // 2, ranges=False), Weather(ranges=False)],
+    "cut, chunked": [Weather(cut=SIZE // 2, chunked=True), Weather(chunked=True)],
+    "a new ETag": [Weather(cut=SIZE // 2, etag='"a"'), Weather(etag='"b"')],
+    "503": [Weather(status=503, retry_after=1)],
+    "429": [Weather(status=429, retry_after=1)],
+    "500": [Weather(status=500)] * 3,
+    "stalled": [Weather(stall=SIZE // 2)],
+    "a wrong byte": [Weather(flip=SIZE // 2)],
+    "a wrong end": [Weather(flip=SIZE - 1)],
+    "moved": [Weather(location="/moved")],
+    "a wrong Range": [Weather(cut=SIZE // 2), Weather(wrong_range=True)],
+    "hangs up": [Weather(drop=True)] * 2,
+}
+
+
+def measure_weather(upstream, repository):
+    random.seed(7)
+    bodies = [random.randbytes(SIZE) for _ in SKIES]
+    paths = [repository.add(f"w{i}.1", body)["md5"] for i, body in enumerate(bodies)]
+    upstream.put("/moved", bodies[list(SKIES).index("moved")])
+    repository.publish()
+
+    def one(name, base, end):
+        for path, sky in zip(paths, SKIES.values()):
+            upstream.weather(path, *sky)
+        upstream.sent, right = 0, [0]
+
+        def ask(i):
+            done = subprocess.run(["curl", "-s", "--max-time", "60", base + paths[i]],
+                                  capture_output=True, check=False)  # fmt: skip
+            right[0] += done.returncode == 0 and done.stdout == bodies[i]
+
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(paths)) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        end()
+        print(f"  {name:18} {right[0]} of {len(threads)} bodies right,"
+              f" {upstream.sent / SIZE / len(paths):.2f} of the bytes upstream", flush=True)  # fmt: skip
+
+    print(f"bad weather: {len(SKIES)} kinds, ten clients each")
+    box = riad(upstream, parallel=32)
+    one("riad", box.url("/opam"), lambda: (box.stop(), box.remove()))
+    for make in peers(upstream):
+        peer = make()
+        one(peer.name, peer.base, peer.close)
+
+
+# ---- the catalogue ----
+
+
+def measure_catalogue():
+    index = DATA / "index.tar.gz"
+    if not index.exists():
+        print(f"the catalogue: no index at {index}")
+        return
+    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    out = subprocess.run([program("riad"), "mirror", "catalog", str(index)],
+                         capture_output=True, check=True).stdout  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"the catalogue of the real index: {out.count(10)} lines,"
+          f" {after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime:.2f} s of processor,"
+          f" {time.monotonic() - began:.2f} s")  # fmt: skip
+    upstream = Upstream()
+    upstream.put("/index.tar.gz", index.read_bytes())
+    box = riad(upstream)
+    status = Path(f"/proc/{box.pid('mirror')}/status").read_text()
+    peak = int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1000
+    print(f"  fetched, read and served: {processor_s([box.pid('mirror')]):.2f} s of processor,"
+          f" {peak:.1f} MB at peak")  # fmt: skip
+    box.stop()
+    box.remove()
+    upstream.close()
+
+
+def main():
+    upstream = Upstream()
+    repository = Repository(upstream)
+    bodies = {"20 kB": random.randbytes(20000), "5 MB": random.randbytes(5 * MB)}
+    objects = {
+        label: (repository.add(f"hot{i}.1", body)["sha512"], body)
+        for i, (label, body) in enumerate(bodies.items())
+    }
+    path = repository.add("herd.1", random.randbytes(HERD_BYTES))["md5"]
+    repository.publish()
+    measure_catalogue()
+    measure_hot(upstream, objects)
+    measure_weather(upstream, repository)
+    measure_herd(upstream, path)
+    upstream.close()
+
+
+main()
