@@ -169,6 +169,11 @@ static int prepare(struct follower *follower)
 void talk_follow(struct call *call)
 {
     struct follower follower = {.call = call};
+    if (!reply_wants_body(call->http)) {
+        reply_begin(call->http, 200, "text/event-stream; charset=utf-8");
+        reply_end(call->http, NULL, 0);
+        return;
+    }
     if (!http_hold(call->http) || prepare(&follower) == -1)
         return;
     buf_init(&follower.out, BLOCKS_MAX);

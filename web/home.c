@@ -96,8 +96,11 @@ static void gather(struct home *home, struct call *call)
              home->bytes);
     if (visitor_may_listen(&call->visitor, call->config)) {
         int64_t count = presence_count(call->store);
-        snprintf(home->crowd, sizeof home->crowd, "%lld %s here now", (long long)count,
-                 count == 1 ? "person is" : "people are");
+        if (count < 2)
+            snprintf(home->crowd, sizeof home->crowd, "%s",
+                     count == 1 ? "1 person is here now" : "Nobody is in the chat just now");
+        else
+            snprintf(home->crowd, sizeof home->crowd, "%lld people are here now", (long long)count);
     }
     gather_savings(home);
     buf_init(&home->notice, NOTICE_MAX);

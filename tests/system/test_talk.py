@@ -9,6 +9,9 @@ import pytest
 from conftest import Box, needs, program, wait_for
 
 
+pytestmark = pytest.mark.threads
+
+
 @pytest.fixture(scope="module")
 def box():
     """One box for all of them; each test takes names of its own."""

@@ -296,8 +296,9 @@ const news = {
   },
   here(who) {
     const crowd = $('crowd');
-    if (crowd) crowd.textContent = who.count + (who.count === 1 ? ' person is' : ' people are') + ' here now';
-    if (crowd) crowd.title = who.people.join(', ');
+    if (!crowd) return;
+    crowd.textContent = !who.count ? 'Nobody is in the chat just now' : who.count + (who.count === 1 ? ' person is' : ' people are') + ' here now';
+    crowd.title = who.people.join(', ');
   },
   removed(message) {
     const row = $('m' + message.id);
