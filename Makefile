@@ -34,7 +34,7 @@ LIBS       = $(shell pkg-config --libs $(PC)) -lcivetweb -lpthread
 
 RUN_PACKAGES  := gcc make pkg-config libc6-dev libssh-dev libcivetweb-dev libsqlite3-dev libcurl4-openssl-dev \
                  libarchive-dev libssl-dev libutf8proc-dev libqrencode-dev dnsmasq-base openssh-client ca-certificates
-TEST_PACKAGES := libcmocka-dev openssh-sftp-server python3 python3-pytest python3-paramiko python3-tuspy curl tmux opam ocaml-nox \
+TEST_PACKAGES := libcmocka-dev openssh-sftp-server python3 python3-pytest python3-pytest-xdist python3-paramiko python3-tuspy curl tmux opam ocaml-nox \
                  chromium chromium-driver python3-selenium putty-tools dropbear-bin sshfs rclone lftp udhcpc iproute2 procps \
                  zbar-tools git rsync unzip sqlite3 ssh-audit avahi-daemon dbus
 LINT_PACKAGES := clang-format clang-tidy cppcheck
@@ -79,7 +79,7 @@ seeds: $(SEEDED) ## every fuzz target once over its seeds
 	@for t in $(SEEDED); do $$t tests/fuzz/seeds/$${t##*/fuzz_}/* || exit 1; done
 
 system: all ## system tests with real clients; ARGS go to pytest
-	@RIAD_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q -p no:cacheprovider $(if $(findstring tests/,$(ARGS)),,tests/system) $(ARGS)
+	@RIAD_BUILD=$(abspath $(B)) /usr/bin/python3 -m pytest -q -p no:cacheprovider -n 2 --dist loadfile $(if $(findstring tests/,$(ARGS)),,tests/system) $(ARGS)
 
 layers: all ## includes follow the arrows of the house only
 	@tests/layers $(B)
