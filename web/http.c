@@ -176,8 +176,8 @@ bool http_hold(struct http_request *request)
     struct http *http = wire->http;
     if (wire->slot->held)
         return true;
-    if (atomic_fetch_add(&http->held, 1) >= http->options.threads / 2 ||
-        held_by(http, request->address) >= http->options.threads * 3 / 8) {
+    if (atomic_fetch_add(&http->held, 1) >= http->options.threads * 3 / 4 ||
+        held_by(http, request->address) >= http->options.threads / 2) {
         atomic_fetch_sub(&http->held, 1);
         reply_extra(request, "Retry-After", "2");
         reply_error(request, 503, "Too many are waiting here already; try again in a moment.");

@@ -106,9 +106,10 @@ void http_cut(struct http_request *request);
 bool http_gone(struct http_request *request);
 
 /*
- * Takes one of the places for answers that may take hours (event streams, followers): at most a few
- * a client address and half of all threads. false: none is free, and 503 with Retry-After has been
- * sent. The place is given back when the handler returns.
+ * Takes one of the places for answers that may take hours (event streams, followers): at most
+ * half of all threads for one client address, since a herd may sit behind one, and three quarters
+ * of them in all. false: none is free, and 503 with Retry-After has been sent. The place is given
+ * back when the handler returns.
  */
 bool http_hold(struct http_request *request);
 
