@@ -312,10 +312,31 @@ void feed_begin(struct feed_reader *reader)
     pthread_mutex_unlock(&feed.lock);
 }
 
+void feed_ignored_of(struct store *store, int64_t reader_id, struct feed_ignored *ignored)
+{
+    struct rows rows;
+    ignored->count = 0;
+    rows_open(&rows, store, "SELECT ignored_id FROM ignored WHERE person_id = ? LIMIT ?", "ii",
+              reader_id, (int64_t)FEED_IGNORED_MAX);
+    while (rows_next(&rows) == 1)
+        ignored->person_id[ignored->count++] = rows_int(&rows, 0);
+    rows_close(&rows);
+}
+
+bool feed_ignores(const struct feed_ignored *ignored, int64_t person_id)
+{
+    for (size_t i = 0; i < ignored->count; i++)
+        if (ignored->person_id[i] == person_id)
+            return true;
+    return false;
+}
+
 static bool is_for(const struct feed_reader *reader, const struct news *news)
 {
     bool private = news->room_id == 0 && (news->person_id != 0 || news->to_id != 0);
     if (news->message_id != 0 && news->message_id <= reader->last)
+        return false;
+    if (news->message_id != 0 && feed_ignores(&reader->ignored, news->person_id))
         return false;
     if (private)
         return reader->person_id != 0 && reader->room_id == 0 &&

@@ -28,7 +28,17 @@ void feed_stop(void);
 /* Appends a message as a block: `id: ID`, `data: JSON`. */
 void feed_message(struct buf *out, const struct message *message);
 
+/* Whom a reader does not want to read. */
+#define FEED_IGNORED_MAX 64
+struct feed_ignored {
+    int64_t person_id[FEED_IGNORED_MAX];
+    size_t count;
+};
+void feed_ignored_of(struct store *store, int64_t reader_id, struct feed_ignored *ignored);
+bool feed_ignores(const struct feed_ignored *ignored, int64_t person_id);
+
 struct feed_reader {
+    struct feed_ignored ignored;
     int64_t place;     /* the next piece of news */
     int64_t rights;    /* see feed_wait */
     int64_t person_id; /* whose private messages; 0 nobody's */

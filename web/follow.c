@@ -39,7 +39,7 @@ static int64_t asked_since(struct call *call)
 static void put_missed(void *context, const struct message *message)
 {
     struct follower *follower = context;
-    if (!message->removed)
+    if (!message->removed && !feed_ignores(&follower->reader.ignored, message->person_id))
         feed_message(&follower->out, message);
     follower->reader.last = message->id;
 }
@@ -160,6 +160,7 @@ static int prepare(struct follower *follower)
         }
         follower->reader.room_id = room.id;
     }
+    feed_ignored_of(call->store, follower->person_id, &follower->reader.ignored);
     feed_begin(&follower->reader);
     int64_t since = asked_since(call);
     follower->reader.last = since >= 0 ? since : conversation_newest(call->store);

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "web/asset.h"
+#include "web/feed.h"
 #include "web/html.h"
 #include "web/page.h"
 #include "web/template.h"
@@ -195,22 +196,39 @@ static int64_t remover_of(const struct call *call, const struct talk_wish *wish)
     return call->visitor.actor.host ? -1 : call->visitor.person.id;
 }
 
+struct panel_words {
+    struct words_list list;
+    struct feed_ignored ignored;
+};
+
+static void put_words(void *context, const struct message *message)
+{
+    struct panel_words *words = context;
+    if (feed_ignores(&words->ignored, message->person_id))
+        words->list.count++; /* it counts for whether there is more */
+    else
+        words_list_put(&words->list, message);
+}
+
 void talk_panel(struct call *call, const struct talk_wish *wish, struct buf *out)
 {
     struct buf said, rooms;
     buf_init(&said, PANEL_MAX);
     buf_init(&rooms, 64 * 1024);
-    struct words_list list = {.out = &said,
-                              .reader = call->visitor.known ? call->visitor.person.name : "",
-                              .remover = remover_of(call, wish),
-                              .rooms = wish->query.room_id == 0};
+    struct panel_words words = {
+        .list = {.out = &said,
+                 .reader = call->visitor.known ? call->visitor.person.name : "",
+                 .remover = remover_of(call, wish),
+                 .rooms = wish->query.room_id == 0}
+    };
     struct tabs tabs = {.out = &rooms, .wish = wish};
     room_list(call->store, put_tab, &tabs);
     if (tabs.count < 2 && wish->room.id == ROOM_LOBBY)
         buf_clear(&rooms);
+    feed_ignored_of(call->store, wish->query.reader_id, &words.ignored);
     if (wish->trouble == NULL)
-        conversation_read(call->store, &wish->query, words_list_put, &list);
-    panel_fill(call, wish, out, &list, &rooms);
+        conversation_read(call->store, &wish->query, put_words, &words);
+    panel_fill(call, wish, out, &words.list, &rooms);
     buf_done(&said);
     buf_done(&rooms);
 }

