@@ -14,12 +14,6 @@
 
 /* ---- what this client looks like ---- */
 
-static const char *profile_word(const struct client *client, const char *word)
-{
-    (void)client;
-    return word[0] != '\0' ? word : "on";
-}
-
 static bool is_plain(const struct client *client)
 {
     return strcmp(client->term, "dumb") == 0 || client->term[0] == '\0' ||
@@ -41,7 +35,7 @@ void client_style(const struct client *client, struct render_style *style)
     style->time = TIME_SHORT;
     if (profile == NULL)
         return;
-    color = render_color_parse(profile_word(client, profile->color), client->term);
+    color = render_color_parse(profile->color[0] != '\0' ? profile->color : "on", client->term);
     style->color = style->plain || color < 0 ? COLOR_NONE : (enum render_color)color;
     if (strcmp(profile->time, "off") == 0)
         style->time = TIME_OFF;

@@ -96,7 +96,7 @@ static void say(struct client *client, const char *line)
         client->status = 1;
         client_tell(client, why);
     } else {
-        hall_count_said(client->hall, client->somebody);
+        hall_count_said(client->somebody);
         put_say(client, &text);
     }
     buf_done(&text);

@@ -291,7 +291,7 @@ static void take_open(struct client *client, struct open_job *open)
     client->since = -1;
     client->step = CLIENT_OPEN;
     client->dirty = true;
-    hall_shown(client->hall, client, open->newest);
+    hall_shown(client, open->newest);
     client_input(client);
 }
 

@@ -71,6 +71,9 @@ void hall_done(struct hall *hall);
 /* A news_handler; context is the hall. */
 void hall_news(void *context, const struct news *news);
 
+/* What was shown to a person is kept, if it has changed. */
+void hall_keep_seen(struct hall *hall, struct somebody *somebody);
+
 /* Once a second. */
 void hall_tick(struct hall *hall, int64_t now_ms);
 
@@ -88,10 +91,10 @@ void hall_reload(struct hall *hall, struct somebody *somebody);
 
 /* The limit on messages: whether one more is too many now, and that one was said. */
 bool hall_must_wait(const struct hall *hall, struct somebody *somebody);
-void hall_count_said(struct hall *hall, struct somebody *somebody);
+void hall_count_said(struct somebody *somebody);
 
 /* This client shows everything up to that message. */
-void hall_shown(struct hall *hall, struct client *client, int64_t message_id);
+void hall_shown(struct client *client, int64_t message_id);
 
 /* A line of the box's own to every host at a terminal. */
 void hall_tell_hosts(struct hall *hall, const char *sentence);

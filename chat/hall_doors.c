@@ -117,38 +117,38 @@ static void begin_leaving(struct hall *hall, const struct here *here)
 
 static int by_id(const void *one, const void *other)
 {
-    const struct here *a = *(const struct here *const *)one;
-    const struct here *b = *(const struct here *const *)other;
+    const struct here *a = one, *b = other;
 
     return (a->person_id > b->person_id) - (a->person_id < b->person_id);
 }
 
-static const struct here **sorted(const struct here *here, size_t count)
+/* A copy in the order of ids. */
+static struct here *sorted(const struct here *here, size_t count)
 {
-    const struct here **list = mem_array(count + 1, sizeof(*list));
+    struct here *list = mem_array(count + 1, sizeof(*list));
 
-    for (size_t i = 0; i < count; i++)
-        list[i] = &here[i];
-    if (count > 0)
+    if (count > 0) {
+        memcpy(list, here, count * sizeof(*list));
         qsort(list, count, sizeof(*list), by_id);
+    }
     return list;
 }
 
 /* Walks both lists in the order of ids, so that a crowd costs no more than its size. */
-static void compare(struct hall *hall, const struct here **before, size_t before_count,
-                    const struct here **after, size_t after_count)
+static void compare(struct hall *hall, const struct here *before, size_t before_count,
+                    const struct here *after, size_t after_count)
 {
     size_t one = 0, other = 0;
 
     while (one < before_count || other < after_count) {
-        int64_t old = one < before_count ? before[one]->person_id : INT64_MAX;
-        int64_t new = other < after_count ? after[other]->person_id : INT64_MAX;
+        int64_t old = one < before_count ? before[one].person_id : INT64_MAX;
+        int64_t new = other < after_count ? after[other].person_id : INT64_MAX;
 
         if (old < new) {
-            begin_leaving(hall, before[one++]);
+            begin_leaving(hall, &before[one++]);
         } else if (new < old) {
             if (!was_leaving(hall, new))
-                tell_one(hall, after[other]->name, true);
+                tell_one(hall, after[other].name, true);
             other++;
         } else {
             one++;
@@ -164,8 +164,8 @@ void hall_here(struct hall *hall, const struct news *news)
     if (news->here_count > 0)
         memcpy(copy, news->here, news->here_count * sizeof(*copy));
     if (hall->here_known) {
-        const struct here **before = sorted(hall->here, hall->here_count);
-        const struct here **after = sorted(copy, news->here_count);
+        struct here *before = sorted(hall->here, hall->here_count);
+        struct here *after = sorted(copy, news->here_count);
 
         compare(hall, before, hall->here_count, after, news->here_count);
         free(before);

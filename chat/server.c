@@ -380,7 +380,7 @@ static void reload(struct server *server)
         return;
     }
     server->old = mem_resize(server->old, server->old_count + 1, sizeof(*server->old));
-    server->old[server->old_count++] = server->config;
+    server->old[server->old_count++].config = server->config;
     server->config = fresh;
     server->hall.config = fresh;
     login_reconfigure(server->login, fresh);
@@ -488,9 +488,9 @@ void server_close(struct server *server)
     fs_close(server->epoll);
     for (size_t i = 0; i < server->old_count; i++) {
         if (!server->service->kept)
-            server->old[i]->facts = (struct config_facts){0};
-        config_done(server->old[i]);
-        free(server->old[i]);
+            server->old[i].config->facts = (struct config_facts){0};
+        config_done(server->old[i].config);
+        free(server->old[i].config);
     }
     free(server->old);
     free((void *)(uintptr_t)server->store_path);

@@ -36,7 +36,9 @@ struct server {
         int64_t until;
     } refused[SERVER_REFUSED];
     size_t next_refused;
-    struct config **old; /* those that were replaced by a reload; others may still read them */
+    struct {
+        struct config *config;
+    } * old; /* those that were replaced by a reload; others may still read them */
     size_t old_count;
     bool stopping;
 };

@@ -72,7 +72,7 @@ static int by_name(const void *one, const void *other)
 
 struct here_list {
     struct here *items;
-    size_t count;
+    size_t count, room;
 };
 
 static void add_here(void *context, const struct presence *presence)
@@ -87,9 +87,10 @@ static void add_here(void *context, const struct presence *presence)
         last->away = last->away && presence->away[0] != '\0';
         return;
     }
-    if ((list->count & (list->count - 1)) == 0)
-        list->items =
-            mem_resize(list->items, list->count == 0 ? 1 : 2 * list->count, sizeof(*list->items));
+    if (list->count == list->room) {
+        list->room = 2 * list->room + 8;
+        list->items = mem_resize(list->items, list->room, sizeof(*list->items));
+    }
     assert(list->items != NULL);
     item = &list->items[list->count++];
     *item = (struct here){.person_id = presence->person_id,

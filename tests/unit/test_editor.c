@@ -229,7 +229,7 @@ static void search_finds(void **state)
 static void what_does_not_fit_is_left_out(void **state)
 {
     struct editor editor;
-    char paste[600];
+    struct buf paste;
 
     (void)state;
     editor_init(&editor, 10);
@@ -240,10 +240,13 @@ static void what_does_not_fit_is_left_out(void **state)
     assert_false(editor_full(&editor));
     line_is(&editor, "0123456789", 10);
     editor_clear(&editor);
-    memset(paste, 'p', sizeof(paste));
-    memcpy(paste, "\033[200~", 6);
-    memcpy(paste + sizeof(paste) - 7, "\033[201~", 7);
-    put(&editor, paste);
+    buf_init(&paste, 1000);
+    buf_puts(&paste, "\033[200~");
+    for (int i = 0; i < 500; i++)
+        buf_putc(&paste, 'p');
+    buf_puts(&paste, "\033[201~");
+    put(&editor, buf_text(&paste));
+    buf_done(&paste);
     assert_true(editor_full(&editor));
     assert_false(editor.pasting);
     line_is(&editor, "pppppppppp", 10);
