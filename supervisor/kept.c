@@ -90,12 +90,13 @@ bool kept_serves(const struct kept *kept)
     return kept->state == LIFE_UP;
 }
 
+/* riad-dhcp says so while another server gives the addresses: all is as it should be. */
 const char *kept_word(const struct kept *kept)
 {
-    static const char standing_by[] = "standing by";
+    static const char said[] = "stands by";
 
-    if (kept->state == LIFE_UP && strncmp(kept->text, standing_by, strlen(standing_by)) == 0)
-        return standing_by;
+    if (kept->state == LIFE_UP && strncmp(kept->text, said, strlen(said)) == 0)
+        return "standing by";
     return life_word(kept->state);
 }
 

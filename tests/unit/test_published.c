@@ -77,7 +77,7 @@ static void reads_back_what_was_published(void **state)
     services[SERVICE_WEB].pid = 77;
     services[SERVICE_WEB].restarts = 3;
     services[SERVICE_DHCP].state = LIFE_UP;
-    strcpy(services[SERVICE_DHCP].text, "standing by: 10.0.0.1 serves");
+    strcpy(services[SERVICE_DHCP].text, "stands by beside a router: 10.0.0.1 serves");
     for (int i = 0; i < KEPT_INCIDENTS + 5; i++)
         keeping_incident(keeping, i % 2 ? "chat" : NULL, "number %d \"quoted\"", i);
 
