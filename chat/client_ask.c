@@ -126,6 +126,7 @@ struct ask_job {
     struct job job;
     struct client *client;
     struct request request;
+    struct profile profile; /* loaded if the command changed it */
     char term[32], address[64];
 };
 
@@ -134,6 +135,9 @@ static void run_ask(struct job *job, struct store *store)
     struct ask_job *ask = (struct ask_job *)job;
 
     command_carry_out(&ask->request, store);
+    /* Here and not in a job of its own: whoever left a room sees nothing of it from here on. */
+    if (ask->request.effect == EFFECT_ROOM || ask->request.effect == EFFECT_SETTINGS)
+        profile_load(store, ask->request.person.id, &ask->profile);
 }
 
 /* Puts an answer into the queue, which may grow for it: it was asked for, and one at a time. */
@@ -146,23 +150,20 @@ static void put_answer(struct client *client, const struct buf *text, struct buf
         buf_put(queue, text->data, text->len);
 }
 
-static void take_room(struct client *client, const struct room *room)
+static void apply(struct client *client, struct ask_job *ask)
 {
-    client->room = *room;
-    hall_reload(client->hall, client->somebody);
-}
+    struct request *request = &ask->request;
 
-static void apply(struct client *client, struct request *request)
-{
     switch (request->effect) {
     case EFFECT_QUIT:
         client_end(client, 0, "good-bye");
         break;
     case EFFECT_ROOM:
-        take_room(client, &request->room);
+        client->room = request->room;
+        hall_change(client->hall, client->somebody, &ask->profile);
         break;
     case EFFECT_SETTINGS:
-        hall_reload(client->hall, client->somebody);
+        hall_change(client->hall, client->somebody, &ask->profile);
         break;
     case EFFECT_STDIN:
         client->kind = CLIENT_LINES;
@@ -198,13 +199,14 @@ static void done_ask(struct job *job)
 
     if (client_job_done(client)) {
         show_answer(client, request);
-        apply(client, request);
+        apply(client, ask);
         if (client->kind == CLIENT_COMMAND && client->transfer == EFFECT_NONE)
             client_end(client, request->status, NULL);
         else if (client->in.len > 0 || client->in_ended)
             client_input(client);
     }
     request_done(request);
+    profile_done(&ask->profile);
     free(ask);
 }
 

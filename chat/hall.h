@@ -86,8 +86,8 @@ struct somebody *hall_find(struct hall *hall, int64_t person_id);
 /* Reads what sticks to a person; on the worker's thread. */
 void profile_load(struct store *store, int64_t person_id, struct profile *profile);
 void profile_done(struct profile *profile);
-/* Loads the profile of somebody who is here anew. */
-void hall_reload(struct hall *hall, struct somebody *somebody);
+/* Something that sticks to somebody who is here has changed: profile is taken over. */
+void hall_change(struct hall *hall, struct somebody *somebody, struct profile *profile);
 
 /* The limit on messages: whether one more is too many now, and that one was said. */
 bool hall_must_wait(const struct hall *hall, struct somebody *somebody);

@@ -183,44 +183,11 @@ void hall_leave(struct hall *hall, struct somebody *somebody)
     free(somebody);
 }
 
-/* ---- loading anew ---- */
-
-struct profile_job {
-    struct job job;
-    struct hall *hall;
-    int64_t person_id;
-    struct profile profile;
-};
-
-static void run_profile(struct job *job, struct store *store)
+void hall_change(struct hall *hall, struct somebody *somebody, struct profile *profile)
 {
-    struct profile_job *load = (struct profile_job *)job;
-
-    profile_load(store, load->person_id, &load->profile);
-}
-
-static void done_profile(struct job *job)
-{
-    struct profile_job *load = (struct profile_job *)job;
-    struct somebody *somebody = hall_find(load->hall, load->person_id);
-
-    if (somebody != NULL) {
-        take_profile(somebody, &load->profile);
-        for (struct client *client = load->hall->clients; client != NULL; client = client->next)
-            client->dirty |= client->somebody == somebody;
-    }
-    profile_done(&load->profile);
-    free(load);
-}
-
-void hall_reload(struct hall *hall, struct somebody *somebody)
-{
-    struct profile_job *load = mem_alloc(sizeof(*load));
-
-    load->job = (struct job){.run = run_profile, .done = done_profile};
-    load->hall = hall;
-    load->person_id = somebody->person.id;
-    worker_put(hall->worker, &load->job);
+    take_profile(somebody, profile);
+    for (struct client *client = hall->clients; client != NULL; client = client->next)
+        client->dirty |= client->somebody == somebody;
 }
 
 /* ---- the limit on messages ---- */
