@@ -20,7 +20,7 @@ static const char *const reserved[] = {
 
 static bool is_reserved(const char *name)
 {
-    char skeleton[NAME_MAX_BYTES], other[NAME_MAX_BYTES];
+    char skeleton[NAME_MAX_BYTES] = "", other[NAME_MAX_BYTES] = "";
     name_skeleton(name, skeleton);
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
         name_skeleton(reserved[i], other);
@@ -58,7 +58,8 @@ enum name_verdict name_check(const char *typed, char *name)
         return NAME_TOO_LONG;
     if (!is_start(fold(typed[0])))
         return NAME_BAD_START;
-    for (size_t i = 0; i <= length; i++)
+    memset(name, 0, NAME_MAX_BYTES);
+    for (size_t i = 0; i < length; i++)
         name[i] = fold(typed[i]);
     return is_reserved(name) ? NAME_RESERVED : NAME_GOOD;
 }

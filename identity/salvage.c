@@ -140,9 +140,9 @@ static void copy_table(struct work *work, const char *table, bool has_id)
 static int go_on_behind(struct work *work)
 {
     struct rows rows;
-    int found, result = 0;
+    int result = 0;
     rows_open(&rows, work->from, "SELECT name, seq FROM sqlite_sequence", "");
-    while (result == 0 && (found = rows_next(&rows)) == 1)
+    while (result == 0 && rows_next(&rows) == 1)
         result = store_run(work->to,
                            "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0 WHERE ?1 NOT IN "
                            "(SELECT name FROM sqlite_sequence)",

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/when.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -107,7 +108,8 @@ static int apply(struct store *store, const struct store_schema *schema, int ver
 {
     if (version == 0)
         return store_script(store, schema->whole);
-    for (int at = version; at < schema->version; at++) {
+    assert(schema->version == 1 || schema->steps);
+    for (int at = version; schema->steps && at < schema->version; at++) {
         if (store_script(store, schema->steps[at - 1]))
             return -1;
     }

@@ -135,7 +135,7 @@ static int export_room(struct store *store, int rooms, const struct room *room)
     }
     buf_init(&export.text, DAY_MAX);
     buf_init(&export.json, DAY_MAX);
-    int result;
+    int result = 0;
     do {
         export.count = 0;
         query.after = export.last_id;

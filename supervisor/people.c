@@ -317,7 +317,7 @@ static void one_json(struct one *one, const struct person *person, const struct 
 int people_print_one(const struct config *config, struct store *store, const struct person *person,
                      bool json)
 {
-    struct buf out;
+    struct buf out = {0};
     struct one one = {.store = store, .json = json ? &out : NULL};
     struct here here;
     struct person_holdings holdings;

@@ -334,8 +334,8 @@ static void one_of_many_threads_wins_a_name(void **state)
     const char *path = scratch_path(*state, "riad.db");
     assert_int_equal(store_migrate(path), 0);
     for (int round = 0; round < ROUNDS; round++) {
-        struct racer racers[RACERS_MAX];
-        pthread_t threads[RACERS_MAX];
+        struct racer racers[RACERS_MAX] = {0};
+        pthread_t threads[RACERS_MAX] = {0};
         int made = 0;
         for (int i = 0; i < RACERS; i++) {
             racers[i] = (struct racer){path, i, round + 2, CLAIM_FAILED};
