@@ -419,8 +419,11 @@ static void rebuild(unsigned long inode, const char *map, const char *to)
             rebuild(one, map, below_it);
             continue;
         }
-        live_path_of(map, one, live);
-        tear(durable_path('f', one), live, below_it);
+        /* What has lost its name since was synced as it is: nothing of it was under way. */
+        if (live_path_of(map, one, live))
+            tear(durable_path('f', one), live, below_it);
+        else
+            copy_file(durable_path('f', one), below_it);
     }
     if (list)
         fclose(list);
