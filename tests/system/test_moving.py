@@ -40,6 +40,9 @@ def test_a_backup_taken_while_running_makes_another_box(make_box, tmp_path):
     thread = threading.Thread(target=chatter)
     thread.start()
     target = tmp_path / "backup"
+    for left in (box.state / "store" / ".carrying" / "drop", tmp_path / "backup.incomplete"):
+        left.mkdir(parents=True)  # by one that was killed
+        (left / "junk").write_text("half")
     try:
         done = box.riad("backup", target, check=0)
     finally:
@@ -48,6 +51,7 @@ def test_a_backup_taken_while_running_makes_another_box(make_box, tmp_path):
     assert str(target) in done.stdout
     assert not list(tmp_path.glob("*.incomplete"))
     assert not (box.state / "store" / ".carrying").exists()
+    assert not list(target.rglob("junk"))
     assert target.stat().st_mode & 0o077 == 0
     assert (target / "drop" / "slides.txt").read_text() == "slides of ada\n"
     assert "To restore it" in (target / "RESTORE.txt").read_text()
