@@ -248,27 +248,36 @@ void command_search(struct store *store, struct request *request)
 
 /* ---- rooms, files, whoami ---- */
 
+struct rooms {
+    struct request *request;
+    int64_t everybody; /* is in the lobby, wherever else they stand */
+};
+
 static void put_room(void *context, const struct room *room)
 {
-    struct request *request = context;
+    const struct rooms *rooms = context;
+    struct request *request = rooms->request;
+    int64_t members = room->id == ROOM_LOBBY ? rooms->everybody : room->members;
 
     if (json(request)) {
         json_object(&request->out, NULL);
         json_int(&request->out, "id", room->id);
         json_string(&request->out, "name", room->name);
         json_string(&request->out, "topic", room->topic);
-        json_int(&request->out, "members", room->members);
+        json_int(&request->out, "members", members);
         json_close(&request->out, '}');
         buf_putc(&request->out, '\n');
         return;
     }
     buf_printf(&request->out, "%s%-16s%s %3lld  %s\n", render_bold(&request->style), room->name,
-               render_reset(&request->style), (long long)room->members, room->topic);
+               render_reset(&request->style), (long long)members, room->topic);
 }
 
 void command_rooms(struct store *store, struct request *request)
 {
-    if (room_list(store, put_room, request) != 0)
+    struct rooms rooms = {.request = request, .everybody = presence_count(store)};
+
+    if (room_list(store, put_room, &rooms) != 0)
         command_fail(request, 1, "the store does not answer; try again");
 }
 
