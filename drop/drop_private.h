@@ -4,7 +4,7 @@
  *     drop.c      opening, sentences, space, folders on disk
  *     look.c      the index: what is there, lists, totals
  *     learn.c     bringing the index in line with what was done by hand
- *     arrival.c   beginning, resuming, pausing;  write.c the bytes
+ *     arrival.c   beginning, resuming, pausing;  write.c the bytes;  row.c what the store knows
  *     downloads.c counting them
  *     digester.c  the SHA-256 of a part while it grows
  *     publish.c   from part to file
