@@ -355,6 +355,9 @@ static void listen_to_all(struct keeper *keeper, int timeout_ms)
     struct epoll_event events[SERVICE_COUNT + 1];
     int count = epoll_wait(keeper->keeping.epoll, events, SERVICE_COUNT + 1, timeout_ms);
 
+    /* Stopped and continued meanwhile: what was said until now has not been heard. */
+    if (count < 0 && errno == EINTR)
+        count = epoll_wait(keeper->keeping.epoll, events, SERVICE_COUNT + 1, 0);
     for (int i = 0; i < count; i++) {
         if (events[i].data.u32 == SIGNALS_TOKEN)
             hear_signals(keeper);
@@ -363,13 +366,15 @@ static void listen_to_all(struct keeper *keeper, int timeout_ms)
     }
 }
 
-/* Whoever has been stopped or starved itself cannot say that others are late. */
-static void forgive(struct keeper *keeper, int64_t lateness_ms)
+/* Whoever has been stopped or starved itself cannot say that others are late: they get a moment to
+ * be heard. */
+static void forgive(struct keeper *keeper, int64_t now_ms)
 {
-    log_debug("the keeper itself was %d ms late", (int)lateness_ms);
-    for (int id = 0; id < SERVICE_COUNT; id++)
-        if (keeper->services[id].deadline_ms != KEPT_NEVER)
-            keeper->services[id].deadline_ms += lateness_ms;
+    for (int id = 0; id < SERVICE_COUNT; id++) {
+        struct kept *kept = &keeper->services[id];
+        if (life_runs(kept->state) && kept->deadline_ms < now_ms + OWN_LATENESS_MS)
+            kept->deadline_ms = now_ms + 2 * OWN_LATENESS_MS;
+    }
 }
 
 static void turn(struct keeper *keeper)
@@ -382,7 +387,7 @@ static void turn(struct keeper *keeper)
     lateness_ms = when_monotonic_ms() - (now_ms + wait_ms);
     now_ms = when_monotonic_ms();
     if (lateness_ms > OWN_LATENESS_MS)
-        forgive(keeper, lateness_ms);
+        forgive(keeper, now_ms);
     for (int id = 0; id < SERVICE_COUNT; id++)
         if (now_ms >= keeper->services[id].deadline_ms)
             kept_late(&keeper->services[id]);

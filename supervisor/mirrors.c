@@ -73,6 +73,8 @@ static size_t drop_doubles(struct mirrors_archive *archives, size_t count)
 {
     size_t kept = 0;
 
+    if (count == 0)
+        return 0;
     qsort(archives, count, sizeof *archives, by_name);
     for (size_t i = 0; i < count; i++)
         if (kept == 0 || strcmp(archives[kept - 1].name, archives[i].name) != 0)

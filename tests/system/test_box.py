@@ -471,3 +471,14 @@ def test_without_root_everything_runs_as_the_caller(make_box):
     box.wrapper = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     assert box.start().startswith("ready: chat web mirror")
     assert os.stat(f"/proc/{box.pid('web')}").st_uid == 65534
+
+
+def test_a_keeper_that_was_stopped_blames_nobody(box):
+    """As on a machine that sleeps: whoever did not listen cannot say that others were late."""
+    pids = {name: box.pid(name) for name in SERVICES}
+    box.process.send_signal(signal.SIGSTOP)
+    time.sleep(6.5)  # longer than the chat may be silent
+    box.process.send_signal(signal.SIGCONT)
+    box.reload()
+    assert pids == {name: box.pid(name) for name in SERVICES}
+    assert "hung" not in box.log()
