@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STYLES 32 /* kinds of readers that one rendering is kept for */
+#define KEEP_SEEN_MS 5000
+#define STYLES       32 /* kinds of readers that one rendering is kept for */
 
 void hall_init(struct hall *hall, const struct config *config, struct worker *worker)
 {
@@ -322,8 +323,10 @@ void hall_tick(struct hall *hall, int64_t now_ms)
     struct client *next;
 
     hall_doors_tick(hall, now_ms);
-    for (struct somebody *one = hall->people; one != NULL; one = one->next)
-        hall_keep_seen(hall, one);
+    if (now_ms - hall->kept_at >= KEEP_SEEN_MS) {
+        hall->kept_at = now_ms;
+        hall_keep_seen(hall);
+    }
     for (struct client *client = hall->clients; client != NULL; client = next) {
         next = client->next;
         if (client->kind == CLIENT_LINES && (client->in.len > 0 || client->in_ended))

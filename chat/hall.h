@@ -62,7 +62,7 @@ struct hall {
     struct buf came, left; /* names gathered for one line */
     size_t came_count, left_count;
     int64_t gathering_since;
-    size_t waiting; /* clients with something to do at the next tick */
+    int64_t kept_at; /* when what people have seen was kept */
 };
 
 void hall_init(struct hall *hall, const struct config *config, struct worker *worker);
@@ -71,8 +71,8 @@ void hall_done(struct hall *hall);
 /* A news_handler; context is the hall. */
 void hall_news(void *context, const struct news *news);
 
-/* What was shown to a person is kept, if it has changed. */
-void hall_keep_seen(struct hall *hall, struct somebody *somebody);
+/* What was shown to people since the last time is kept. */
+void hall_keep_seen(struct hall *hall);
 
 /* Once a second. */
 void hall_tick(struct hall *hall, int64_t now_ms);

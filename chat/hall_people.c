@@ -120,20 +120,27 @@ struct somebody *hall_enter(struct hall *hall, const struct person *person, stru
 
 /* ---- what has been seen ---- */
 
+#define SEEN_AT_ONCE 128 /* rows a transaction: others wait for it */
+
 struct seen_job {
     struct job job;
     size_t count;
     struct {
         int64_t person_id, room_id, id;
-    } items[];
+    } items[SEEN_AT_ONCE];
 };
 
 static void run_seen(struct job *job, struct store *store)
 {
     struct seen_job *seen = (struct seen_job *)job;
+    int result = 0;
 
-    for (size_t i = 0; i < seen->count; i++)
-        member_seen(store, seen->items[i].room_id, seen->items[i].person_id, seen->items[i].id);
+    if (store_begin(store, STORE_SOON) != 0)
+        return;
+    for (size_t i = 0; i < seen->count && result == 0; i++)
+        result =
+            member_seen(store, seen->items[i].room_id, seen->items[i].person_id, seen->items[i].id);
+    store_end(store, result);
 }
 
 static void done_seen(struct job *job)
@@ -141,24 +148,41 @@ static void done_seen(struct job *job)
     free(job);
 }
 
-void hall_keep_seen(struct hall *hall, struct somebody *somebody)
+/* Adds what one person has seen; sends the job when it is full. */
+static void add_seen(struct hall *hall, struct somebody *somebody, struct seen_job **job)
 {
     const struct profile *profile = &somebody->profile;
-    struct seen_job *seen;
 
     if (!somebody->seen_changed)
         return;
     somebody->seen_changed = false;
-    seen = mem_alloc(sizeof(*seen) + profile->room_count * sizeof(seen->items[0]));
-    seen->job = (struct job){.run = run_seen, .done = done_seen};
     for (size_t i = 0; i < profile->room_count; i++) {
+        struct seen_job *seen = *job;
+
         if (profile->rooms[i].seen == 0)
             continue;
+        if (seen == NULL) {
+            seen = *job = mem_alloc(sizeof(*seen));
+            seen->job = (struct job){.run = run_seen, .done = done_seen};
+        }
         seen->items[seen->count].person_id = somebody->person.id;
         seen->items[seen->count].room_id = profile->rooms[i].room_id;
         seen->items[seen->count++].id = profile->rooms[i].seen;
+        if (seen->count == SEEN_AT_ONCE) {
+            worker_put(hall->worker, &seen->job);
+            *job = NULL;
+        }
     }
-    worker_put(hall->worker, &seen->job);
+}
+
+void hall_keep_seen(struct hall *hall)
+{
+    struct seen_job *job = NULL;
+
+    for (struct somebody *one = hall->people; one != NULL; one = one->next)
+        add_seen(hall, one, &job);
+    if (job != NULL)
+        worker_put(hall->worker, &job->job);
 }
 
 void hall_shown(struct client *client, int64_t message_id)
@@ -173,7 +197,11 @@ void hall_shown(struct client *client, int64_t message_id)
 
 void hall_leave(struct hall *hall, struct somebody *somebody)
 {
-    hall_keep_seen(hall, somebody);
+    struct seen_job *job = NULL;
+
+    add_seen(hall, somebody, &job);
+    if (job != NULL)
+        worker_put(hall->worker, &job->job);
     if (--somebody->clients > 0)
         return;
     *somebody->link = somebody->next;
