@@ -11,13 +11,13 @@
 #include <stddef.h>
 
 /* size bytes, zeroed. size may be 0. */
-void *mem_alloc(size_t size);
+void *mem_alloc(size_t size) __attribute__((returns_nonnull));
 
 /* count elements of size bytes, zeroed; aborts if the product overflows. */
-void *mem_array(size_t count, size_t size);
+void *mem_array(size_t count, size_t size) __attribute__((returns_nonnull));
 
 /* Like reallocarray(3); the new part is not zeroed. memory may be NULL. */
-void *mem_resize(void *memory, size_t count, size_t size);
+void *mem_resize(void *memory, size_t count, size_t size) __attribute__((returns_nonnull));
 
 /* A copy of text, yours to free. NULL gives NULL. */
 char *mem_dup(const char *text);

@@ -95,20 +95,20 @@ static void write_early(struct digester *digester, int64_t *asked, int64_t done)
     }
 }
 
-/* Waits until there is a block to digest, or the end. Whether to go on; from *done to *limit. */
-static bool wait_for_more(struct digester *digester, int64_t *done, int64_t *limit)
+/* Waits until there is a block to digest, or the end. Whether to go on; from done to *limit. */
+static bool wait_for_more(struct digester *digester, int64_t done, int64_t *limit)
 {
     bool more;
 
     pthread_mutex_lock(&digester->mutex);
-    digester->done = *done;
+    digester->done = done;
     while (!digester->stop && !digester->failed && !digester->finish &&
-           (digester->stale || digester->limit - *done < BLOCK))
+           (digester->stale || digester->limit - done < BLOCK))
         pthread_cond_wait(&digester->wake, &digester->mutex);
     *limit = digester->limit;
-    if (*limit > *done + WRITE_EARLY)
-        *limit = *done + WRITE_EARLY;
-    more = !digester->stop && !digester->failed && !digester->stale && *limit > *done;
+    if (*limit > done + WRITE_EARLY)
+        *limit = done + WRITE_EARLY;
+    more = !digester->stop && !digester->failed && !digester->stale && *limit > done;
     pthread_mutex_unlock(&digester->mutex);
     return more;
 }
@@ -119,7 +119,7 @@ static void *run(void *context)
     int64_t done = digester->done, limit, asked = done;
     void *block = mem_alloc(BLOCK);
 
-    while (wait_for_more(digester, &done, &limit)) {
+    while (wait_for_more(digester, done, &limit)) {
         if (read_on(digester, block, done, limit)) {
             pthread_mutex_lock(&digester->mutex);
             digester->failed = true;

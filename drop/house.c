@@ -83,7 +83,7 @@ enum drop_result drop_remove(struct drop *drop, const char *asked, const struct 
 {
     char path[DROP_PATH_MAX];
     enum drop_result result = check_writable(asked, path);
-    struct drop_file file;
+    struct drop_file file = {0};
 
     if (result)
         return result;
@@ -322,7 +322,7 @@ enum drop_result drop_make_folder(struct drop *drop, const char *asked,
 {
     char path[DROP_PATH_MAX];
     enum drop_result result = check_writable(asked, path);
-    struct drop_file file;
+    struct drop_file file = {0};
 
     if (!result)
         result = drop_may_store(drop, actor);
@@ -360,7 +360,7 @@ enum drop_result drop_remove_folder(struct drop *drop, const char *asked,
 {
     char path[DROP_PATH_MAX];
     enum drop_result result = check_writable(asked, path);
-    struct drop_file file;
+    struct drop_file file = {0};
 
     if (!result)
         result = drop_may_store(drop, actor);

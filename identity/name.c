@@ -143,7 +143,7 @@ void name_suggest(const char *typed, unsigned attempt, char *out)
     stem[length] = '\0';
     if (length == 0)
         strcpy(stem, "visitor");
-    char name[NAME_MAX_BYTES];
+    char name[NAME_MAX_BYTES] = "";
     if (attempt == 0 && length > 0 && name_check(stem, name) == NAME_GOOD) {
         strcpy(out, name);
         return;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/when.h"
 
+#include <assert.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,8 +82,8 @@ static void unlink_transfer(struct transfer *transfer)
 
     while (*link && *link != transfer)
         link = &(*link)->next;
-    if (*link)
-        *link = transfer->next;
+    assert(*link);
+    *link = transfer->next;
 }
 
 void fetch_stop(struct transfer *transfer)

@@ -62,7 +62,7 @@ static enum truth filter(struct at *at)
     const char *word = at->item->text;
 
     at->item = at->item->next;
-    if (is_relation(at->item) && at->item->next) {
+    if (at->item && is_relation(at->item) && at->item->next) {
         at->item = at->item->next->next;
         return PERHAPS;
     }
@@ -105,7 +105,7 @@ static enum truth one(struct at *at)
     if (item->kind == OPAM_GROUP)
         return within(at, item);
     /* A string that is compared with something: "..." = os */
-    if (item->kind == OPAM_STRING && is_relation(at->item) && at->item->next)
+    if (item->kind == OPAM_STRING && at->item && is_relation(at->item) && at->item->next)
         at->item = at->item->next->next;
     return truth;
 }

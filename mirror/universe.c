@@ -7,6 +7,7 @@
 #include "mirror/formula.h"
 #include "mirror/index.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,7 @@ static struct universe_package *add(struct universe *universe, const char *folde
         universe->packages =
             mem_resize(universe->packages, universe->room, sizeof *universe->packages);
     }
+    assert(universe->packages);
     package = &universe->packages[universe->count++];
     *package = (struct universe_package){.name = mem_dup_bytes(folder, (size_t)(dot - folder)),
                                          .version = mem_dup(dot + 1)};

@@ -87,7 +87,7 @@ char *check_link(const char *url)
     if (pid == 0) {
         alarm(PATIENCE);
         try_to_connect(host, port, reason, sizeof reason);
-        _exit(write(pipe_fds[1], reason, strlen(reason)) < 0);
+        _exit(write(pipe_fds[1], reason, strlen(reason)) < 0 ? 1 : 0);
     }
     fs_close(pipe_fds[1]);
     length = pid < 0 ? -1 : read(pipe_fds[0], reason, sizeof reason - 1);

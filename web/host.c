@@ -26,7 +26,7 @@ static struct {
 
 static struct in_addr address_of(const struct ifreq *row)
 {
-    struct sockaddr_in in;
+    struct sockaddr_in in = {0};
     memcpy(&in, &row->ifr_addr, sizeof in);
     return in.sin_addr;
 }
@@ -34,7 +34,7 @@ static struct in_addr address_of(const struct ifreq *row)
 /* By ioctl on a socket that is open anyway: getifaddrs(3) opens one, which the sandbox forbids. */
 static void look(void)
 {
-    struct ifreq rows[HOST_ADDRESSES];
+    struct ifreq rows[HOST_ADDRESSES] = {0};
     struct ifconf list = {.ifc_len = sizeof rows, .ifc_req = rows};
     box.at_ms = when_monotonic_ms();
     if (box.fd < 0 || ioctl(box.fd, SIOCGIFCONF, &list) < 0)

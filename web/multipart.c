@@ -52,7 +52,7 @@ static const char *take_value(const char *text, char *out, size_t size)
 static int parameter(const char *text, const char *name, char *out, size_t size)
 {
     size_t length = strlen(name);
-    char waste[MULTIPART_HEAD_MAX];
+    char waste[MULTIPART_HEAD_MAX] = "";
     text += strcspn(text, ";\r\n");
     while (*text == ';') {
         text += 1 + strspn(text + 1, " \t");

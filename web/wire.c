@@ -31,7 +31,7 @@
 
 static bool is_peer(int fd, const struct sockaddr_in *wanted, int port)
 {
-    struct sockaddr_in at;
+    struct sockaddr_in at = {0};
     socklen_t size = sizeof at;
     if (getpeername(fd, (struct sockaddr *)&at, &size) < 0 || at.sin_family != AF_INET ||
         at.sin_port != wanted->sin_port || at.sin_addr.s_addr != wanted->sin_addr.s_addr)

@@ -82,7 +82,7 @@ static void a_taken_name_goes_one_of_four_ways(void **state)
 static void same_bytes_are_the_same_file(void **state)
 {
     struct dropping *at = *state;
-    struct drop_file one = put(at, "a.txt", "text"), other;
+    struct drop_file one = put(at, "a.txt", "text"), other = {0};
     bool same = false;
 
     assert_int_equal(put_as(at, "a.txt", "text", &at->bob, false, false, &other, &same), DROP_OK);

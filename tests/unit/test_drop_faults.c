@@ -251,7 +251,8 @@ static void list_folder(const char *path, const char *to)
     struct dirent *entry;
     struct stat there;
 
-    while (folder && (entry = readdir(folder))) {
+    assert_non_null(folder);
+    while ((entry = readdir(folder))) {
         snprintf(below_it, sizeof below_it, "%s/%s", path, entry->d_name);
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
             lstat(below_it, &there) == 0)
@@ -370,7 +371,8 @@ static void find_live(const char *path, FILE *map)
     DIR *folder = opendir(path);
     struct dirent *entry;
 
-    while (folder && (entry = readdir(folder))) {
+    assert_non_null(folder);
+    while ((entry = readdir(folder))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         snprintf(below_it, sizeof below_it, "%s/%s", path, entry->d_name);

@@ -185,7 +185,7 @@ static void lists_know_people_and_days(void **state)
 {
     struct dropping *at = *state;
     struct drop_query query = {.person_id = at->bob.person_id};
-    struct drop_file file;
+    struct drop_file file = {0};
     int64_t files, bytes;
     char all[1024] = "";
 
