@@ -79,7 +79,7 @@ struct wall {
 /* clang-format off */
 static const struct wall walls[SERVICE_COUNT] = {
     [SERVICE_CHAT] = {.paths = {system_paths}, .calls = {calls_common}, .descriptors = 8192},
-    [SERVICE_WEB] = {.paths = {system_paths}, .calls = {calls_common}, .descriptors = 16384},
+    [SERVICE_WEB] = {.paths = {system_paths}, .calls = {calls_common, calls_probe}, .descriptors = 16384},
     [SERVICE_MIRROR] = {.paths = {system_paths, resolver_paths},
                         .calls = {calls_common, calls_outward},
                         .descriptors = 1024},
