@@ -194,7 +194,8 @@ static enum source_outcome outcome_of(struct flight *flight, enum fetch_end end,
                                       const struct response *response, bool *right)
 {
     struct flights *all = flight->all;
-    bool fresh = all->link_ok_ms && when_monotonic_ms() - all->link_ok_ms < LINK_FRESH_MS;
+    bool fresh = all->link_ok_ms && !flights_link_is_down(all) &&
+                 when_monotonic_ms() - all->link_ok_ms < LINK_FRESH_MS;
 
     switch (end) {
     case FETCH_COMPLETE:
