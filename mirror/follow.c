@@ -166,6 +166,15 @@ static int64_t shown(struct shared_flight *shared)
     return size_of(shared->fd);
 }
 
+/* The same while it flies: the last byte waits for the landing, so that who has an archive whole
+ * finds it in the cache when asking again. */
+static int64_t shown_aloft(struct shared_flight *shared)
+{
+    int64_t end = shown(shared);
+
+    return shared->length > 0 && end >= shared->length ? shared->length - 1 : end;
+}
+
 /* How many bytes two files have in common. */
 static int64_t common_prefix(int one, int other)
 {
@@ -257,6 +266,17 @@ static bool is_hopeless(struct mirror_flight *flight, int64_t offset)
     return flight->hopeless;
 }
 
+/* A verified end that could not be kept, for want of disk, is still handed on. */
+static enum mirror_wait failed(struct shared_flight *shared, int64_t offset, int *fd,
+                               int64_t *available)
+{
+    *available = shown(shared);
+    if (offset == 0 || shared->length <= 0 || *available != shared->length)
+        return MIRROR_LOST;
+    *fd = shared->fd;
+    return MIRROR_DONE;
+}
+
 /* What can be said at once; MIRROR_TIMEOUT: nothing. */
 static enum mirror_wait look_once(struct mirror_flight *flight, int64_t offset, int *fd,
                                   int64_t *available)
@@ -267,10 +287,10 @@ static enum mirror_wait look_once(struct mirror_flight *flight, int64_t offset, 
     if (shared->state == SHARED_LANDED)
         return landed(flight, offset, fd, available);
     if (shared->state == SHARED_FAILED)
-        return MIRROR_LOST;
+        return failed(shared, offset, fd, available);
     if (shared->id == 0)
         result = index_there(shared, fd, available);
-    else if (shared->state == SHARED_FLYING && (*available = shown(shared)) > offset) {
+    else if (shared->state == SHARED_FLYING && (*available = shown_aloft(shared)) > offset) {
         *fd = shared->fd;
         result = MIRROR_MORE;
     }

@@ -29,6 +29,8 @@ struct room {
     struct service service;
     struct web web;
     struct config *config;
+    struct config **outdated; /* what a thread may still be reading, kept to the end */
+    size_t outdated_count;
     struct store *store; /* the main thread's */
     struct drop_keeper *keeper;
     int listens[LISTEN_MAX];
@@ -102,7 +104,6 @@ static int serve(struct room *room)
     return sandbox_calls(SERVICE_WEB);
 }
 
-/* A thread may be reading the old configuration: it is kept to the end. */
 static void reload(struct room *room)
 {
     struct config *fresh = mem_alloc(sizeof *fresh);
@@ -112,6 +113,8 @@ static void reload(struct room *room)
         free(fresh);
         return;
     }
+    room->outdated = mem_resize(room->outdated, room->outdated_count + 1, sizeof *room->outdated);
+    room->outdated[room->outdated_count++] = room->config;
     room->config = fresh;
     web_set_config(fresh);
     log_info("took up the new configuration");
