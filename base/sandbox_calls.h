@@ -64,8 +64,8 @@ static const int calls_common[] = {
 /* Who reaches out: the fetcher, and riad-dhcp on the LAN. */
 static const int calls_outward[] = {SYS_socket, SYS_connect, SYS_bind, SYS_listen, -1};
 
-/* riad-web asks itself for a page every few seconds, as a browser would, before it beats. */
-static const int calls_probe[] = {SYS_socket, SYS_connect, -1};
+/* riad-web asks itself for a page every few seconds, over a socket made before, before it beats. */
+static const int calls_probe[] = {SYS_connect, -1};
 
 /* Who has children: riad-dhcp, and what dnsmasq itself does, which inherits the filter. */
 static const int calls_children[] = {

@@ -35,6 +35,7 @@ struct room {
     struct drop_keeper *keeper;
     int listens[LISTEN_MAX];
     size_t listen_count;
+    int probe_fd;
     int64_t probed_ms;
 };
 
@@ -99,7 +100,8 @@ static int serve(struct room *room)
                                          .context = &room->web};
     room->keeper = drop_keeper_start(room->config, bells, count);
     room->web.http = http_start(&options);
-    if (room->web.http == NULL)
+    room->probe_fd = probe_open(room->listens[0]);
+    if (room->web.http == NULL || room->probe_fd < 0)
         return -1;
     return sandbox_calls(SERVICE_WEB);
 }
@@ -136,7 +138,7 @@ static void tick(struct room *room)
         return;
     room->probed_ms = now;
     web_open_mirror(&room->web);
-    if (probe_serves(room->listens[0], PROBE_TIMEOUT_MS))
+    if (probe_serves(room->probe_fd, room->listens[0], PROBE_TIMEOUT_MS))
         service_beat(&room->service);
     else
         log_warn("a probe of this web server was not answered in time; %d requests are under way",

@@ -137,7 +137,7 @@ static void walls_hold(void **state)
         {write_elsewhere, {0, 0, 0, 0}                        },
         {read_shadow,     {0, 0, -1, -1}                      },
         {dump_core,       {0, 0, 0, 0}                        },
-        {open_socket,     {!FILTERED, 1, 1, 1}                },
+        {open_socket,     {!FILTERED, !FILTERED, 1, 1}        },
         {make_process,    {!FILTERED, !FILTERED, !FILTERED, 1}},
         {run_program,     {0, 0, 0, 1}                        },
     };
