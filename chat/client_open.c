@@ -44,8 +44,8 @@ static void run_enter(struct job *job, struct store *store)
     enter->claim = person_enter(store, &attempt, &enter->person);
     if (enter->claim != CLAIM_IS_YOURS && enter->claim != CLAIM_MADE)
         return;
-    credential_person(store, "key", enter->facts.key, enter->facts.address, &enter->person,
-                      &enter->credential_id);
+    credential_entered(store, "key", enter->facts.key, enter->facts.address, &enter->person,
+                       &enter->credential_id);
     person_seen(store, enter->person.id, when_wall_ms());
     profile_load(store, enter->person.id, &enter->profile);
 }

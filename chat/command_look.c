@@ -302,7 +302,7 @@ static void put_file(void *context, const struct drop_file *file)
     }
     when_size_text(file->size, size);
     when_rfc3339(file->created_at, time);
-    buf_printf(&request->out, "%.16s %9s  %-12s %s\n", time, size,
+    buf_printf(&request->out, "%s %9s  %-12s %s\n", time, size,
                file->owner[0] != '\0' ? file->owner : "-", file->path);
 }
 

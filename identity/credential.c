@@ -54,6 +54,25 @@ int credential_person(struct store *store, const char *kind, const uint8_t *dige
     return 1;
 }
 
+int credential_entered(struct store *store, const char *kind, const uint8_t *digest,
+                       const char *address, const struct person *person, int64_t *credential_id)
+{
+    int64_t used_at = 0;
+    struct rows rows;
+    rows_open(&rows, store,
+              "SELECT id, used_at FROM credential WHERE digest = ? AND kind = ? AND person_id = ?",
+              "bsi", digest, (size_t)DIGEST_SHA256_SIZE, kind, person->id);
+    int found = rows_next(&rows);
+    if (found == 1) {
+        *credential_id = rows_int(&rows, 0);
+        used_at = rows_int(&rows, 1);
+    }
+    rows_close(&rows);
+    if (found == 1)
+        used(store, *credential_id, used_at, address, person, when_wall_ms());
+    return found;
+}
+
 int credential_add(struct store *store, int64_t person_id, const char *kind, const uint8_t *digest,
                    const char *label, const char *address, int64_t life_s)
 {

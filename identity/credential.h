@@ -28,6 +28,12 @@ struct credential {
 int credential_person(struct store *store, const char *kind, const uint8_t *digest,
                       const char *address, struct person *person, int64_t *credential_id);
 
+/* The one that let this person in under their name: its id in *credential_id, its use marked as
+ * above. A key may open several names, so that the key alone does not say whose it was. 1 found, 0
+ * not theirs, -1 failed. */
+int credential_entered(struct store *store, const char *kind, const uint8_t *digest,
+                       const char *address, const struct person *person, int64_t *credential_id);
+
 /* Adds one; STORE_EXISTS if they have it already. life_s 0: no end. */
 int credential_add(struct store *store, int64_t person_id, const char *kind, const uint8_t *digest,
                    const char *label, const char *address, int64_t life_s);

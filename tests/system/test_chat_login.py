@@ -56,6 +56,17 @@ def test_impossible_names_are_refused_with_one_that_would_do(house, user, sugges
     assert box.ssh(name, "whoami", key=box.key("someone"), check=0)
 
 
+def test_one_key_under_several_names(house):
+    key = house.key("two-names")
+    for name in ("hopper", "hopper-bot", "hopper", "hopper-bot"):
+        said = house.ssh(name, "whoami", key=key, check=0).stdout
+        assert said.startswith(f"{name}\n"), said
+        house.ssh(name, "say", "by", name, key=key, check=0)
+    lines = house.ssh("hopper", "history", key=key, check=0).stdout.splitlines()
+    spoken = [line.split(" ", 1)[1] for line in lines if " by hopper" in line]
+    assert spoken == ["hopper by hopper", "hopper-bot by hopper-bot"] * 2
+
+
 def test_look_alikes(house):
     box = house
     box.ssh("paul", "whoami", check=0)
