@@ -124,8 +124,8 @@ static enum drop_result check_place(struct drop *drop, const struct drop_wish *w
     }
     if (result)
         return result;
-    if (there->folder)
-        return DROP_IS_FOLDER;
+    if (there->folder) /* a taken name like another, where a free one will be chosen */
+        return wish->exact ? DROP_IS_FOLDER : wish->match ? DROP_CHANGED : DROP_OK;
     if (wish->match &&
         (!there->has_sha256 || !digest_equal(there->sha256, wish->match, DIGEST_SHA256_SIZE)))
         return DROP_CHANGED;

@@ -201,7 +201,12 @@ static void take_chunk(struct call *call, struct drop_arrival *arrival, struct c
                        int status)
 {
     enum drop_result result = DROP_OK;
-    int64_t before = drop_arrival_offset(arrival);
+    int64_t before = drop_arrival_offset(arrival), size = drop_arrival_size(arrival);
+    if (size >= 0 && call->http->length > size - before) { /* costs the chunk, not the upload */
+        drop_pause(arrival);
+        upload_refuse(call, DROP_TOO_LARGE, "");
+        return;
+    }
     enum upload_end end =
         upload_body(call, arrival, &result, chunk->checked ? chunk_bytes : NULL, chunk);
     bool right = chunk_end(chunk);

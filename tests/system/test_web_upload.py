@@ -158,6 +158,17 @@ def test_forms(web, tmp_path):
     assert web.request("GET", "/files/large")[2] == large + b"\r\n--"
 
 
+def test_a_folder_takes_a_name_like_a_file(web, tmp_path):
+    """Also the name that a form's trial has is nobody's business."""
+    assert web.request("PUT", "/files/form/x", b"x")[0] == 201
+    (tmp_path / "y").write_text("y")
+    done = web.curl("-F", f"f=@{tmp_path}/y", web.url("/files/"))
+    assert done.stdout.splitlines()[0] == web.url("/files/y")
+    status, head, _ = web.request("PUT", "/form", b"bare")
+    assert status == 201 and head["location"] == web.url("/files/form%20%282%29")
+    assert web.request("PUT", "/files/form", b"exact")[0] == 409
+
+
 # ---- tus ----
 
 
@@ -224,6 +235,15 @@ def test_tus_refusals(web):
     assert web.request("PATCH", at, b"abcdef", {**CHUNK, "Upload-Offset": "0"})[0] == 413
     assert web.request("HEAD", "/uploads/unknown", headers=TUS)[0] == 404
     assert web.request("PATCH", "/uploads/unknown", b"a", {**CHUNK, "Upload-Offset": "0"})[0] == 404
+
+
+def test_tus_chunk_that_is_too_long_costs_the_chunk_only(web):
+    head = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+    create = {"Tus-Resumable": "1.0.0", "Upload-Length": "5", "Upload-Metadata": "filename bG9uZy50eHQ="}
+    where = web.request("POST", "/uploads/", b"", create)[1]["location"].split("/uploads/")[1]
+    assert web.request("PATCH", f"/uploads/{where}", b"too long", {**head, "Upload-Offset": "0"})[0] == 413
+    assert web.request("PATCH", f"/uploads/{where}", b"right", {**head, "Upload-Offset": "0"})[0] == 204
+    assert web.request("GET", "/files/long.txt")[2] == b"right"
 
 
 def test_tus_checksums(web):
