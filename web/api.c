@@ -158,19 +158,33 @@ static void put_coming(void *context, const struct drop_coming *coming)
     json_close(out, '}');
 }
 
+/* The texts that a query points into. */
+struct files_texts {
+    char words[256], after[DROP_PATH_MAX];
+};
+
+/* A text of the query, NULL if it is not asked for. 0, or -1 with the answer given. */
+static int query_text(struct call *call, const char *name, char *out, size_t size,
+                      const char **text)
+{
+    int found = http_query(call->http, name, out, size);
+    *text = found == 1 ? out : NULL;
+    if (found < 0)
+        reply_error(call->http, 400, "`%s` is too long, or not UTF-8.", name);
+    return found < 0 ? -1 : 0;
+}
+
 /* The query's filters: words, person, day, after, limit, newest. 0, or -1 with the answer given. */
-static int files_query(struct call *call, struct drop_query *query, char *words, char *after,
-                       size_t size)
+static int files_query(struct call *call, struct drop_query *query, struct files_texts *texts)
 {
     char name[NAME_MAX_BYTES], day[16];
     struct person person;
     int64_t limit = http_query_int(call->http, "limit", FILES_PAGE);
     query->limit = limit > 0 && limit < FILES_PAGE ? limit : FILES_PAGE;
     query->newest = http_query_has(call->http, "newest");
-    if (http_query(call->http, "words", words, size) == 1)
-        query->words = words;
-    if (http_query(call->http, "after", after, size) == 1)
-        query->after = after;
+    if (query_text(call, "words", texts->words, sizeof texts->words, &query->words) < 0 ||
+        query_text(call, "after", texts->after, sizeof texts->after, &query->after) < 0)
+        return -1;
     if (http_query(call->http, "person", name, sizeof name) == 1) {
         if (person_by_name(call->store, name, &person) != 1)
             return reply_error(call->http, 404, "Nobody has that name."), -1;
@@ -184,10 +198,10 @@ static int files_query(struct call *call, struct drop_query *query, char *words,
 
 void api_files(struct call *call)
 {
-    char words[256], after[DROP_PATH_MAX];
+    struct files_texts texts;
     struct drop_query query = {0};
     struct buf out;
-    if (files_query(call, &query, words, after, sizeof words) < 0)
+    if (files_query(call, &query, &texts) < 0)
         return;
     buf_init(&out, FILES_MAX);
     json_object(&out, NULL);

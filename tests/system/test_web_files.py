@@ -163,6 +163,15 @@ def test_api(web):
     assert "\nriad_drop_files " in metrics and 'riad_http_responses_total{class="2xx"}' in metrics
 
 
+def test_the_list_goes_on_after_a_long_path(web):
+    long = "/".join(["l" * 200] * 3)
+    assert web.request("PUT", f"/files/z/{long}", b"a")[0] == 201
+    assert web.request("PUT", "/files/z/z", b"z")[0] == 201
+    rows = json.loads(web.request("GET", f"/api/files?after=z/{long}")[2])["files"]
+    assert [row["path"] for row in rows] == ["z/z"]
+    assert web.request("GET", "/api/files?words=" + "w" * 300)[0] == 400
+
+
 def test_errors_come_as_they_are_asked_for(web):
     status, head, body = web.request("GET", "/files/none", headers={"Accept": "application/json"})
     assert (status, json.loads(body)["status"]) == (404, 404)
