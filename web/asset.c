@@ -21,6 +21,7 @@ EMBED(page_you, "web/page/you.html");
 EMBED(page_join, "web/page/join.html");
 EMBED(page_poster, "web/page/poster.html");
 EMBED(page_note, "web/page/note.html");
+EMBED(page_portal, "web/page/portal.html");
 
 #define HASH_DIGITS 10
 #define SOURCE_MAX  (64 * 1024)
@@ -46,6 +47,7 @@ static struct asset assets[] = {
     {.name = "join.html", .start = page_join, .end = page_join_end},
     {.name = "poster.html", .start = page_poster, .end = page_poster_end},
     {.name = "note.html", .start = page_note, .end = page_note_end},
+    {.name = "portal.html", .start = page_portal, .end = page_portal_end},
 };
 /* clang-format on */
 #define ASSETS (sizeof assets / sizeof assets[0])

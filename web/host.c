@@ -113,6 +113,24 @@ static bool is_name(const struct config *config, const char *name)
     return false;
 }
 
+bool host_is_probe(const char *header)
+{
+    static const char *const names[] = {
+        "connectivitycheck.gstatic.com", "connectivitycheck.android.com",
+        "clients3.google.com",           "captive.apple.com",
+        "www.msftconnecttest.com",       "www.msftncsi.com",
+        "detectportal.firefox.com",      "nmcheck.gnome.org",
+        "network-test.debian.org",       "connectivity-check.ubuntu.com",
+        "networkcheck.kde.org"};
+    char name[HOST_MAX];
+    if (host_name(header, name) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 bool host_is_ours(const struct config *config, const char *header)
 {
     char name[HOST_MAX];

@@ -27,6 +27,10 @@ int host_name(const char *header, char out[HOST_MAX]);
 /* Whether a Host header (its name, see above) is ours. "" is: HTTP/1.0 sends none. */
 bool host_is_ours(const struct config *config, const char *header);
 
+/* Pure: whether it is a name by which phones and laptops ask whether they are online: those that
+ * dhcp/generate.h leads here with `[dhcp] portal = on`. */
+bool host_is_probe(const char *header);
+
 /* The address of ours that a client there reaches: the one in its network, else the first that is
  * not loopback, else loopback. */
 void host_for(const struct config *config, const char *client, char out[HOST_MAX]);

@@ -38,6 +38,11 @@ void page_reply(struct call *call, int status, const char *heading, const char *
 void page_note(struct call *call, int status, const char *heading, const char *text,
                const char *way, const char *way_text);
 
+/* Ends a call with the page for the small browsers in which phones open what answers their probes:
+ * it stands alone, since nothing else can be loaded under a foreign name. way: the box's address.
+ */
+void portal_answer(struct call *call, const char *way);
+
 /* Whether the client would rather read HTML: Accept names text/html. */
 bool page_wants_html(const struct call *call);
 

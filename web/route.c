@@ -104,19 +104,36 @@ static const struct route *find(struct call *call, unsigned *allow)
     return found;
 }
 
+/* The address of ours that this client reaches, as `http://ADDRESS`. out: WEB_BASE_MAX bytes. */
+static void own_base(struct call *call, char *out)
+{
+    char host[HOST_MAX];
+    host_for(call->config, call->visitor.address, host);
+    if (call->http->port == 80)
+        snprintf(out, WEB_BASE_MAX, "http://%s", host);
+    else
+        snprintf(out, WEB_BASE_MAX, "http://%s:%d", host, call->http->port);
+}
+
+/* A phone asks whether it is online, and opens what it gets in a small browser of its own, which
+ * can neither choose files nor stay open: it is told the address, and sends nobody on. */
+static void portal(struct call *call)
+{
+    char base[WEB_BASE_MAX], way[WEB_BASE_MAX + 1];
+    own_base(call, base);
+    snprintf(way, sizeof way, "%s/", base);
+    portal_answer(call, way);
+}
+
 /* Whoever came by a name that is not ours is sent to our address; the address is ours to say. */
 static void elsewhere(struct call *call)
 {
-    char host[HOST_MAX], location[2 * HTTP_PATH_MAX];
+    char base[WEB_BASE_MAX], location[2 * HTTP_PATH_MAX];
     struct buf path;
-    host_for(call->config, call->visitor.address, host);
+    own_base(call, base);
     buf_init(&path, 4 * HTTP_PATH_MAX);
     web_encoded_target(call->http, &path);
-    if (call->http->port == 80)
-        snprintf(location, sizeof location, "http://%s%s", host, buf_text(&path));
-    else
-        snprintf(location, sizeof location, "http://%s:%d%s", host, call->http->port,
-                 buf_text(&path));
+    snprintf(location, sizeof location, "%s%s", base, buf_text(&path));
     reply_redirect(call->http, is_write(call->http->method) ? 307 : 302, location);
     buf_done(&path);
 }
@@ -172,7 +189,11 @@ void route_answer(struct call *call)
 {
     call->visitor.address = call->http->address;
     call->rest = "";
-    if (!host_is_ours(call->config, call->http->host))
+    bool ours = host_is_ours(call->config, call->http->host);
+    if (!ours && call->config->dhcp.portal && !is_write(call->http->method) &&
+        host_is_probe(call->http->host))
+        portal(call);
+    else if (!ours)
         elsewhere(call);
     else if (is_write(call->http->method) && !visitor_origin_ok(call->http, call->config))
         reply_error(call->http, 403,

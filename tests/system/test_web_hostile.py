@@ -176,6 +176,19 @@ def test_a_foreign_name_is_sent_to_the_address(web):
         assert web.request("GET", "/healthz", headers={"Host": host})[0] == 200, host
 
 
+def test_phones_that_probe_are_told_where_to_go(make_box, web):
+    probes = ["captive.apple.com", "connectivitycheck.gstatic.com:80", "www.msftconnecttest.com"]
+    box = make_box(dhcp={"portal": "on"}, chat={"enabled": "no"}, mirror={"enabled": "no"})
+    for host in probes:
+        status_, head, body = box.request("GET", "/generate_204", headers={"Host": host})
+        assert status_ == 200 and head["content-type"].startswith("text/html"), host
+        assert f"http://127.0.0.1:{box.web_port}/".encode() in body and b"Success" not in body
+        assert "default-src 'none'" in head["content-security-policy"]
+        assert web.request("GET", "/x", headers={"Host": host})[0] == 302, "no portal here"
+    assert box.request("GET", "/x", headers={"Host": "evil.example"})[0] == 302
+    assert box.request("PUT", "/x", b"x", {"Host": probes[0]})[0] == 307
+
+
 def test_multipart_that_is_wrong(web):
     kind = {"Content-Type": "multipart/form-data; boundary=XX"}
     file = b'--XX\r\nContent-Disposition: form-data; name="f"; filename="m.txt"\r\n\r\nhello'
