@@ -219,8 +219,11 @@ static void answer_text(struct home *home)
         buf_printf(&out, ", also %s", home->address.names);
     if (home->crowd[0] != '\0')
         buf_printf(&out, ". %s", home->crowd);
-    buf_printf(&out, ".\n\nDrop: %s, up to %s each, %s free.\n",
-               home->no_drop == NULL ? "open" : home->no_drop, home->max_file, home->space);
+    buf_puts(&out, ".\n\nDrop: ");
+    if (home->no_drop != NULL)
+        buf_printf(&out, "%s\n", home->no_drop);
+    else
+        buf_printf(&out, "open, up to %s each, %s free.\n", home->max_file, home->space);
     buf_printf(&out, "%s.\n", home->totals);
     struct drop_query newest = {.newest = true, .limit = NEWEST};
     drop_list(call->drop, &newest, put_line, &out);

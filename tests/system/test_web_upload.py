@@ -158,6 +158,12 @@ def test_forms(web, tmp_path):
     assert web.request("GET", "/files/large")[2] == large + b"\r\n--"
 
 
+def test_the_plain_home_page_says_who_may_drop(make_box, web):
+    assert "\nDrop: open, up to " in web.curl(web.url("/")).stdout
+    closed = make_box(web={"upload": "nobody"}, chat={"enabled": "no"}, mirror={"enabled": "no"})
+    assert "\nDrop: Uploads are closed on this box.\n" in closed.curl(closed.url("/")).stdout
+
+
 def test_a_folder_takes_a_name_like_a_file(web, tmp_path):
     """Also the name that a form's trial has is nobody's business."""
     assert web.request("PUT", "/files/form/x", b"x")[0] == 201
