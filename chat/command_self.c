@@ -168,6 +168,9 @@ static void add_key(struct store *store, struct request *request)
     command_ssh_line(request, request->person.name, &line);
     command_say(request, "on the other device, within %d minutes: %s", CODE_KEY_LIFE_S / 60,
                 buf_text(&line));
+    if (request->config->facts.host_key[0] != '\0')
+        command_say(request, "the box's key, for it to compare: %s",
+                    request->config->facts.host_key);
     command_say(request, "and when it asks for the code: %s", code);
     buf_done(&line);
 }

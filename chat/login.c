@@ -98,6 +98,8 @@ static void put_ssh(struct login *login, const struct login_try *attempt, const 
     if (port != 0 && port != 22)
         buf_printf(text, "-p %d ", port);
     buf_printf(text, "%s@%s", name, attempt->local);
+    if (login->config->facts.host_key[0] != '\0')
+        buf_printf(text, "\n    (the box's key: %s)", login->config->facts.host_key);
 }
 
 static void put_web(struct login *login, const struct login_try *attempt, struct buf *text)
