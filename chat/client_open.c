@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MISSED     20  /* private messages shown to somebody who comes back */
 #define PAGE       200 /* messages of --since at a time */
 #define MAX_NOTICE (16 * 1024)
 #define NEW_LINE   "new since you left"
@@ -176,6 +177,27 @@ static void put_history(void *context, const struct message *message)
     render_message(&open->out, message, &style);
 }
 
+static void put_missed(void *context, const struct message *message)
+{
+    struct open_job *open = context;
+
+    if (message->person_id != open->person.id)
+        put_history(context, message);
+}
+
+/* What others told this person alone in the meantime: no room's history has it. */
+static void read_missed(struct open_job *open, struct store *store)
+{
+    struct message_query query = {.reader_id = open->person.id,
+                                  .room_id = -1,
+                                  .after = open->seen,
+                                  .before = open->newest + 1,
+                                  .limit = MISSED,
+                                  .newest = true};
+
+    conversation_read(store, &query, put_missed, open);
+}
+
 static void read_history(struct open_job *open, struct store *store)
 {
     struct message_query query = {.reader_id = open->person.id,
@@ -189,6 +211,8 @@ static void read_history(struct open_job *open, struct store *store)
     if (query.limit > 0)
         conversation_read(store, &query, put_history, open);
     open->more = open->page && open->count == PAGE;
+    if (open->greet && !open->page && open->style.form == RENDER_TERMINAL)
+        read_missed(open, store);
 }
 
 static void run_open(struct job *job, struct store *store)

@@ -261,3 +261,5 @@ def test_reply_to_nobody_home(house):
     assert "see you at six" in box.ssh("bob", "history", "--with", "ada", check=0).stdout
     assert "see you" not in box.ssh("eve", "history", check=0).stdout
     assert wait_for(lambda: box.ssh("eve", "search", "six").returncode == 1, "no result")
+    with Terminal(box, "bob", key=box.key("bob")) as screen:
+        screen.wait("see you at six")
