@@ -15,6 +15,7 @@
 #include "web/web.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -247,7 +248,8 @@ static bool announced(struct call *call, int64_t *size)
     return false;
 }
 
-/* Where it shall lie: a path that the client gives beats a bare name. */
+/* Where it shall lie: a path that the client gives beats a bare name. The metadata are optional:
+ * who gives none has an upload of the plainest name that is free. */
 static bool named(struct call *call, char *path, size_t size)
 {
     static const char *const keys[] = {"relativePath", "path", "filename", "name"};
@@ -256,11 +258,13 @@ static bool named(struct call *call, char *path, size_t size)
         int found = tushead_metadata(metadata, keys[i], path, size);
         if (found == 1 && *path != '\0' && strcmp(path, "null") != 0)
             return true;
-        if (found < 0)
-            break;
+        if (found < 0) {
+            reply_error(call->http, 400, "A name in Upload-Metadata is to be base64 of UTF-8.");
+            return false;
+        }
     }
-    reply_error(call->http, 400, "Upload-Metadata must have a `filename` as base64 of UTF-8.");
-    return false;
+    snprintf(path, size, "upload");
+    return true;
 }
 
 static void create(struct call *call, const char *path, int64_t size, struct chunk *chunk)
