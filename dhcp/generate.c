@@ -2,6 +2,7 @@
 #include "base/listen.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "config/portal.h"
 #include "dhcp/packet.h"
 
 #include <arpa/inet.h>
@@ -118,19 +119,11 @@ void generate_config(struct buf *out, const struct generate *what)
 
 void generate_portal(struct buf *out, uint32_t own_address)
 {
-    /* Android, Apple, Windows, Firefox, GNOME, Debian, Ubuntu, KDE. */
-    static const char *const names[] = {
-        "connectivitycheck.gstatic.com", "connectivitycheck.android.com",
-        "clients3.google.com",           "captive.apple.com",
-        "www.msftconnecttest.com",       "www.msftncsi.com",
-        "detectportal.firefox.com",      "nmcheck.gnome.org",
-        "network-test.debian.org",       "connectivity-check.ubuntu.com",
-        "networkcheck.kde.org"};
     char address[16];
 
     packet_ip_text(own_address, address);
-    for (size_t i = 0; i < COUNT(names); i++)
-        buf_printf(out, "%s %s\n", address, names[i]);
+    for (const char *const *at = portal_names; *at != NULL; at++)
+        buf_printf(out, "%s %s\n", address, *at);
 }
 
 /* ---- upstream resolvers ---- */

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "base/when.h"
+#include "config/portal.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -115,18 +116,11 @@ static bool is_name(const struct config *config, const char *name)
 
 bool host_is_probe(const char *header)
 {
-    static const char *const names[] = {
-        "connectivitycheck.gstatic.com", "connectivitycheck.android.com",
-        "clients3.google.com",           "captive.apple.com",
-        "www.msftconnecttest.com",       "www.msftncsi.com",
-        "detectportal.firefox.com",      "nmcheck.gnome.org",
-        "network-test.debian.org",       "connectivity-check.ubuntu.com",
-        "networkcheck.kde.org"};
     char name[HOST_MAX];
     if (host_name(header, name) < 0)
         return false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0)
+    for (const char *const *at = portal_names; *at != NULL; at++)
+        if (strcmp(name, *at) == 0)
             return true;
     return false;
 }
