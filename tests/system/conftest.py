@@ -178,6 +178,21 @@ class Box:
 
     # ---- configuration and life ----
 
+    def __enter__(self):
+        """For fixtures that several tests share: `with Box({...}) as box: yield box`."""
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *failure):
+        try:
+            self.stop()
+        finally:
+            self.remove()
+
     def config(self, more=None, **sections):
         """Changes keys and writes the file: box.config(chat={"history": 5})."""
         for name, keys in {**(more or {}), **sections}.items():

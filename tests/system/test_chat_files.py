@@ -6,21 +6,15 @@ import subprocess
 import pytest
 from chat import Terminal
 
-from conftest import PATIENCE, Box, program, wait_for
+from conftest import PATIENCE, Box, wait_for
 
 pytestmark = pytest.mark.threads
 
 
 @pytest.fixture(scope="module")
 def house():
-    program("riad-chat")
-    house = Box({})
-    house.start()
-    yield house
-    try:
-        house.stop()
-    finally:
-        house.remove()
+    with Box({}) as house:
+        yield house
 
 
 def ssh(box, name, *command, input=b""):

@@ -10,23 +10,17 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from conftest import PATIENCE, Box, program, wait_for
+from conftest import PATIENCE, Box, wait_for
 
 pytestmark = pytest.mark.threads
 
 
 @pytest.fixture(scope="module")
 def house():
-    program("riad-chat")
-    house = Box({"chat": {"rate": 100000, "login_time": 5}})
-    house.start()
-    house.first = house.pid("chat")
-    yield house
-    try:
+    with Box({"chat": {"rate": 100000, "login_time": 5}}) as house:
+        house.first = house.pid("chat")
+        yield house
         assert house.pid("chat") == house.first, "the chat died on the way"
-        house.stop()
-    finally:
-        house.remove()
 
 
 def resident_kb(box):

@@ -6,20 +6,14 @@ import subprocess
 import pytest
 from chat import Terminal
 
-from conftest import Box, needs, program, wait_for
+from conftest import Box, needs, wait_for
 
 
 @pytest.fixture(scope="module")
 def house():
     """One box for all tests that do not mind each other."""
-    program("riad-chat")
-    house = Box({})
-    house.start()
-    yield house
-    try:
-        house.stop()
-    finally:
-        house.remove()
+    with Box({}) as house:
+        yield house
 
 
 def ask(box, user, key=None, *command):

@@ -10,20 +10,14 @@ import time
 import pytest
 from chat import Terminal
 
-from conftest import PATIENCE, ROOT, Box, program, wait_for
+from conftest import PATIENCE, ROOT, Box, wait_for
 
 
 @pytest.fixture(scope="module")
 def house():
     """One box for all tests that do not mind each other."""
-    program("riad-chat")
-    house = Box({})
-    house.start()
-    yield house
-    try:
-        house.stop()
-    finally:
-        house.remove()
+    with Box({}) as house:
+        yield house
 
 
 # ---- without a terminal ----

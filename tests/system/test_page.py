@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from browser import Browser
-from conftest import Box, needs, program, wait_for
+from conftest import Box, needs, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +21,8 @@ def chromium():
 @pytest.fixture(scope="module")
 def box():
     """One box for all of them; each test takes names of its own."""
-    program("riad")
-    made = Box({})
-    try:
-        made.start()
+    with Box({}) as made:
         yield made
-        made.stop()
-    finally:
-        made.remove()
 
 
 @pytest.fixture

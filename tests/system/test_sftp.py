@@ -10,7 +10,7 @@ import time
 
 import paramiko
 import pytest
-from conftest import PATIENCE, Box, needs, program, wait_for
+from conftest import PATIENCE, Box, needs, wait_for
 
 pytestmark = pytest.mark.threads
 
@@ -18,12 +18,8 @@ pytestmark = pytest.mark.threads
 @pytest.fixture(scope="module")
 def shared():
     """One box for all tests here; each uses names of its own."""
-    program("riad-chat")
-    box = Box({})
-    box.start()
-    yield box
-    box.stop()
-    box.remove()
+    with Box({}) as box:
+        yield box
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import Box, needs, program, wait_for
+from conftest import Box, needs, wait_for
 
 
 pytestmark = pytest.mark.threads
@@ -15,14 +15,8 @@ pytestmark = pytest.mark.threads
 @pytest.fixture(scope="module")
 def box():
     """One box for all of them; each test takes names of its own."""
-    program("riad")
-    made = Box({})
-    try:
-        made.start()
+    with Box({}) as made:
         yield made
-        made.stop()
-    finally:
-        made.remove()
 
 
 def take_name(box, name):

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from conftest import Box, program, wait_for
+from conftest import Box, wait_for
 
 BYTES = bytes(range(256)) * 40
 SUM = hashlib.sha256(BYTES).hexdigest()
@@ -19,18 +19,12 @@ ETAG = f'"{SUM}"'
 @pytest.fixture(scope="module")
 def web():
     """One box for this file, with a file and a folder in its drop."""
-    program("riad-web")
-    box = Box({"chat": {"enabled": "no"}, "mirror": {"enabled": "no"}})
-    try:
-        box.start()
+    with Box({"chat": {"enabled": "no"}, "mirror": {"enabled": "no"}}) as box:
         assert box.request("PUT", "/files/ten.bin", b"0123456789")[0] == 201
         assert box.request("PUT", "/files/f/a%20%C3%A9.bin", BYTES)[0] == 201
         assert box.request("PUT", "/files/f/deep/" + "n" * 150 + ".txt", b"deep")[0] == 201
         assert box.request("PUT", "/files/f/empty", b"")[0] == 201
         yield box
-        box.stop()
-    finally:
-        box.remove()
 
 
 RANGES = [

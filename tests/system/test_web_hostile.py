@@ -7,19 +7,13 @@ import time
 
 import pytest
 
-from conftest import Box, program, wait_for
+from conftest import Box, wait_for
 
 
 @pytest.fixture(scope="module")
 def web():
-    program("riad-web")
-    box = Box({"chat": {"enabled": "no"}, "mirror": {"enabled": "no"}, "web": {"max_file": "1M"}})
-    try:
-        box.start()
+    with Box({"chat": {"enabled": "no"}, "mirror": {"enabled": "no"}, "web": {"max_file": "1M"}}) as box:
         yield box
-        box.stop()
-    finally:
-        box.remove()
 
 
 def connect(web):

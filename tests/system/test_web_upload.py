@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import Box, program, wait_for
+from conftest import Box, wait_for
 
 tusclient = pytest.importorskip("tusclient.client", reason="python3-tuspy is not installed")
 
@@ -23,14 +23,8 @@ def meta(name):
 
 @pytest.fixture(scope="module")
 def web():
-    program("riad-web")
-    box = Box({"chat": {"enabled": "no"}, "mirror": {"enabled": "no"}, "web": {"max_file": "64M"}})
-    try:
-        box.start()
+    with Box({"chat": {"enabled": "no"}, "mirror": {"enabled": "no"}, "web": {"max_file": "64M"}}) as box:
         yield box
-        box.stop()
-    finally:
-        box.remove()
 
 
 def path_of(location):
