@@ -1,5 +1,6 @@
 #include "identity/store.h"
 #include "identity/store_private.h"
+#include "identity/store_statement.h"
 
 #include "base/doorbell.h"
 #include "base/log.h"
@@ -15,27 +16,15 @@
 #include <string.h>
 #include <time.h>
 
-#define BUSY_LIMIT_MS  10000
-#define BUSY_FIRST_US  100
-#define BUSY_LAST_US   5000
-#define BUCKETS        256
-#define MAX_STATEMENTS 192 /* far more than riad has; a bound on those that are put together */
-#define MAX_BELLS      8
-
-/* A prepared statement; kept ones are found again by their text. */
-struct statement {
-    struct statement *next; /* in its bucket */
-    sqlite3_stmt *compiled;
-    char *sql;
-    bool kept;
-    bool busy; /* somebody is stepping through it */
-};
+#define BUSY_LIMIT_MS 10000
+#define BUSY_FIRST_US 100
+#define BUSY_LAST_US  5000
+#define MAX_BELLS     8
 
 struct store {
     sqlite3 *db;
     char *path;
-    struct statement *buckets[BUCKETS];
-    size_t kept;
+    struct statements statements;
     bool in_transaction;
     bool in_memory;
     bool quiet;                 /* failures are expected and not logged */
@@ -148,37 +137,12 @@ struct store *store_connect(const char *path, bool *damaged)
     return NULL;
 }
 
-static void statement_free(struct statement *statement)
-{
-    sqlite3_finalize(statement->compiled);
-    free(statement->sql);
-    free(statement);
-}
-
-/* Drops all kept statements that nobody is stepping through. */
-static void statements_drop(struct store *store)
-{
-    for (size_t bucket = 0; bucket < BUCKETS; bucket++) {
-        struct statement **link = &store->buckets[bucket];
-        while (*link) {
-            struct statement *statement = *link;
-            if (statement->busy) {
-                link = &statement->next;
-                continue;
-            }
-            *link = statement->next;
-            statement_free(statement);
-            store->kept--;
-        }
-    }
-}
-
 void store_close(struct store *store)
 {
     if (!store)
         return;
     store_rollback(store);
-    statements_drop(store);
+    statements_drop(&store->statements);
     sqlite3_close_v2(store->db);
     free(store->path);
     free(store);
@@ -200,87 +164,13 @@ void store_bells(struct store *store, const int *fds, size_t count)
 
 /* ---- statements ---- */
 
-static size_t bucket_of(const char *sql)
+/* The statement for sql, as statement_acquire; NULL, logged. */
+static struct statement *statement_for(struct store *store, const char *sql)
 {
-    uint32_t hash = 2166136261u;
-    for (; *sql; sql++)
-        hash = (hash ^ (uint8_t)*sql) * 16777619u;
-    return hash % BUCKETS;
-}
-
-static struct statement *statement_prepare(struct store *store, const char *sql)
-{
-    sqlite3_stmt *compiled = NULL;
-    if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &compiled, NULL) !=
-        SQLITE_OK) {
+    struct statement *statement = statement_acquire(&store->statements, store->db, sql);
+    if (!statement)
         failed(store, sql);
-        return NULL;
-    }
-    struct statement *statement = mem_alloc(sizeof *statement);
-    statement->compiled = compiled;
-    statement->sql = mem_dup(sql);
     return statement;
-}
-
-/* The statement for sql, busy until statement_release; one that is busy already (a handler within
- * a loop) is prepared once more for the occasion. NULL, logged. */
-static struct statement *statement_acquire(struct store *store, const char *sql)
-{
-    struct statement **bucket = &store->buckets[bucket_of(sql)];
-    struct statement *statement = *bucket;
-    while (statement && strcmp(statement->sql, sql) != 0)
-        statement = statement->next;
-    bool keep = !statement;
-    if (!statement || statement->busy) {
-        statement = statement_prepare(store, sql);
-        if (!statement)
-            return NULL;
-    }
-    if (keep) {
-        if (store->kept >= MAX_STATEMENTS)
-            statements_drop(store);
-        statement->kept = true;
-        statement->next = *bucket;
-        *bucket = statement;
-        store->kept++;
-    }
-    statement->busy = true;
-    return statement;
-}
-
-static void statement_release(struct statement *statement)
-{
-    if (!statement->kept) {
-        statement_free(statement);
-        return;
-    }
-    sqlite3_reset(statement->compiled);
-    sqlite3_clear_bindings(statement->compiled);
-    statement->busy = false;
-}
-
-/* Values are lent by the caller for as long as the statement is busy, except those of rows_open,
- * whose caller may return before the last row: those are copied. */
-static void bind(struct statement *statement, bool copy, const char *types, va_list values)
-{
-    sqlite3_destructor_type life = copy ? SQLITE_TRANSIENT : SQLITE_STATIC;
-    sqlite3_stmt *compiled = statement->compiled;
-    int index = 0;
-    assert((int)strlen(types) == sqlite3_bind_parameter_count(compiled));
-    for (const char *type = types; *type; type++) {
-        index++;
-        if (*type == 'i') {
-            sqlite3_bind_int64(compiled, index, va_arg(values, int64_t));
-        } else if (*type == 's') {
-            sqlite3_bind_text(compiled, index, va_arg(values, const char *), -1, life);
-        } else if (*type == 'b') {
-            const void *bytes = va_arg(values, const void *);
-            size_t length = va_arg(values, size_t);
-            sqlite3_bind_blob64(compiled, index, bytes, length, life);
-        } else {
-            assert(*type == 'n');
-        }
-    }
 }
 
 static bool is_unique(int code)
@@ -311,7 +201,7 @@ int store_script(struct store *store, const char *sql)
 
 static int run(struct store *store, const char *sql, const char *types, va_list values)
 {
-    struct statement *statement = statement_acquire(store, sql);
+    struct statement *statement = statement_for(store, sql);
     if (!statement)
         return -1;
     int result = 0;
@@ -319,7 +209,7 @@ static int run(struct store *store, const char *sql, const char *types, va_list 
     if (writes && !store->in_transaction && promise_set(store, STORE_SYNCED))
         result = -1;
     if (result == 0) {
-        bind(statement, false, types, values);
+        statement_bind(statement, false, types, values);
         int code;
         do
             code = sqlite3_step(statement->compiled);
@@ -460,10 +350,10 @@ bool store_changed(struct store *store)
 static void rows_start(struct rows *rows, struct store *store, const char *sql, bool copy,
                        const char *types, va_list values)
 {
-    *rows = (struct rows){.store = store, .statement = statement_acquire(store, sql)};
+    *rows = (struct rows){.store = store, .statement = statement_for(store, sql)};
     rows->failed = !rows->statement;
     if (rows->statement)
-        bind(rows->statement, copy, types, values);
+        statement_bind(rows->statement, copy, types, values);
 }
 
 void rows_open(struct rows *rows, struct store *store, const char *sql, const char *types, ...)

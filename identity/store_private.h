@@ -1,8 +1,9 @@
 /*
  * store_private: what store.c lends to store_file.c and to nobody else.
  *
- * store.c is the connection, its transactions and statements, and alone includes sqlite3.h;
- * store_file.c is the file as a whole: creating, migrating, checking, copying.
+ * store.c is the connection, its transactions and rows, on the statements that store_statement.c
+ * keeps for it; these two alone include sqlite3.h. store_file.c is the file as a whole: creating,
+ * migrating, checking, copying.
  */
 #ifndef IDENTITY_STORE_PRIVATE_H
 #define IDENTITY_STORE_PRIVATE_H
