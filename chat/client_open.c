@@ -39,12 +39,14 @@ static void run_enter(struct job *job, struct store *store)
                                      .label = enter->facts.label,
                                      .address = enter->facts.address,
                                      .newcomers = enter->newcomers,
-                                     .claim = true};
+                                     .claim = true,
+                                     .later = true};
 
     memcpy(attempt.digest, enter->facts.key, sizeof(attempt.digest));
     enter->claim = person_enter(store, &attempt, &enter->person);
     if (enter->claim != CLAIM_IS_YOURS && enter->claim != CLAIM_MADE)
         return;
+    job->sync = enter->claim == CLAIM_MADE;
     credential_entered(store, "key", enter->facts.key, enter->facts.address, &enter->person,
                        &enter->credential_id);
     person_seen(store, enter->person.id, when_wall_ms());

@@ -321,6 +321,7 @@ static void pump_marked(struct server *server)
 
         session->dirty = false;
         session_pump(session);
+        server->any_dead |= session->dead;
         session = next;
     }
 }
@@ -344,6 +345,9 @@ static void reap(struct server *server)
 {
     struct session *next;
 
+    if (!server->any_dead)
+        return;
+    server->any_dead = false;
     /* The list of the marked must not hold who is released. */
     for (struct session *session = server->sessions; session != NULL; session = next) {
         next = session->next;
@@ -364,7 +368,7 @@ static void take_carriers(struct server *server)
 
     while ((session = carriers_take(server->carriers)) != NULL) {
         session->carrier = NULL;
-        session->dead = true;
+        session->dead = server->any_dead = true;
     }
 }
 
@@ -475,7 +479,7 @@ void server_close(struct server *server)
         take_carriers(server);
     }
     for (struct session *session = server->sessions; session != NULL; session = session->next)
-        session->dead = true;
+        session->dead = server->any_dead = true;
     reap(server);
     drop_keeper_stop(server->keeper);
     if (server->worker != NULL) {

@@ -40,6 +40,7 @@ struct server {
         struct config *config;
     } * old; /* those that were replaced by a reload; others may still read them */
     size_t old_count;
+    bool any_dead; /* some session is to be reaped */
     bool stopping;
 };
 

@@ -61,6 +61,9 @@ static void bring_message(void *context, const struct message *message)
     news->message.text = text;
     if (fresh)
         worker->newest = message->id;
+    /* What other services say is synced here, too: one who does it for all. */
+    if (worker->dirty_since == 0)
+        worker->dirty_since = when_monotonic_ms();
 }
 
 static int by_name(const void *one, const void *other)
@@ -224,10 +227,17 @@ static void say_all(struct worker *worker, struct job **jobs, size_t count)
         worker->dirty_since = when_monotonic_ms();
 }
 
+static void sync_store(struct worker *worker)
+{
+    store_sync(worker->store);
+    worker->dirty_since = 0;
+}
+
 /* Runs all jobs; those that said something are returned, to be done after the news. */
 static struct job *run_jobs(struct worker *worker, struct job *job)
 {
     struct job *said = NULL, **said_end = &said;
+    bool sync = false;
 
     while (job != NULL) {
         struct job *batch[SAY_AT_ONCE];
@@ -238,6 +248,7 @@ static struct job *run_jobs(struct worker *worker, struct job *job)
 
             job->newest = worker->newest;
             job->run(job, worker->store);
+            sync |= job->sync;
             news_new(worker, NEWS_DONE, 0)->job = job;
             if (worker->dirty_since == 0)
                 worker->dirty_since = when_monotonic_ms();
@@ -251,6 +262,8 @@ static struct job *run_jobs(struct worker *worker, struct job *job)
         *said_end = NULL;
         say_all(worker, batch, count);
     }
+    if (sync)
+        sync_store(worker);
     return said;
 }
 
@@ -259,10 +272,8 @@ static void keep_house(struct worker *worker)
     int64_t now = when_monotonic_ms();
     int64_t keep = atomic_load(worker->keep_s);
 
-    if (worker->dirty_since != 0 && now - worker->dirty_since >= SYNC_AFTER_MS) {
-        store_sync(worker->store);
-        worker->dirty_since = 0;
-    }
+    if (worker->dirty_since != 0 && now - worker->dirty_since >= SYNC_AFTER_MS)
+        sync_store(worker);
     if (worker->here_dirty && now - worker->here_at >= HERE_EVERY_MS)
         bring_here(worker);
     if (now - worker->tidy_at >= TIDY_EVERY_MS) {

@@ -35,6 +35,7 @@ struct job {
     /* On the loop; releases the job. */
     void (*done)(struct job *job);
     int64_t newest;         /* for run: all messages up to this id were brought before */
+    bool sync;              /* set by run: what it wrote is to be on the disk before it is done */
     struct message_new say; /* for run == NULL; its text belongs to the job's maker until done */
     int64_t id;             /* what was said got this id; 0: it failed */
 };

@@ -196,7 +196,7 @@ enum person_claim person_enter(struct store *store, const struct person_attempt 
     if (claim != CLAIM_MADE || !attempt->claim)
         return claim;
     /* Somebody else may have been faster: look again where nobody can be. */
-    if (store_begin(store, STORE_SYNCED))
+    if (store_begin(store, attempt->later ? STORE_SOON : STORE_SYNCED))
         return CLAIM_FAILED;
     claim = look(store, attempt, name, person);
     if (claim != CLAIM_MADE) {

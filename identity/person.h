@@ -59,6 +59,7 @@ struct person_attempt {
     const char *address; /* "" if unknown */
     enum config_newcomers newcomers;
     bool claim;
+    bool later; /* the caller syncs the store, for many at a time, before anybody is told */
 };
 enum person_claim person_enter(struct store *store, const struct person_attempt *attempt,
                                struct person *person);

@@ -261,11 +261,14 @@ int store_begin(struct store *store, enum store_promise promise)
     assert(!store->in_transaction);
     if (promise_set(store, promise))
         return -1;
-    if (store_run(store, "BEGIN IMMEDIATE", ""))
-        return -1;
+    /* Before the statement: outside a transaction, run() promises more for whatever writes, and
+     * to SQLite BEGIN IMMEDIATE does. */
     store->in_transaction = true;
     store->has_events = false;
-    return 0;
+    if (store_run(store, "BEGIN IMMEDIATE", "") == 0)
+        return 0;
+    store->in_transaction = false;
+    return -1;
 }
 
 void store_rings(struct store *store)

@@ -107,7 +107,8 @@ static void say(struct call *call, const struct form *form)
     if (trouble == NULL)
         trouble = silence(call, &status);
     message.text = buf_text(&text);
-    if (trouble == NULL && conversation_say(call->store, &message, 1, &id) == -1) {
+    if (trouble == NULL &&
+        (conversation_say(call->store, &message, 1, &id) == -1 || store_sync(call->store) == -1)) {
         trouble = "The box could not write that down.";
         status = 500;
     }

@@ -250,6 +250,28 @@ static void changes_of_others_are_seen(void **state)
     store_close(other);
 }
 
+/* What SQLite was told within a transaction of that promise: 1 NORMAL, 2 FULL. */
+static int64_t synchronous_within(struct store *store, enum store_promise promise)
+{
+    int64_t level = -1;
+    assert_int_equal(store_begin(store, promise), 0);
+    assert_int_equal(store_count(store, "n", 1), 0);
+    assert_int_equal(store_int(store, &level, "PRAGMA synchronous", ""), 1);
+    assert_int_equal(store_end(store, 0), 0);
+    return level;
+}
+
+static void only_what_must_be_is_synced_at_once(void **state)
+{
+    const char *path = scratch_path(*state, "riad.db");
+    assert_int_equal(store_migrate(path), 0);
+    struct store *store = store_open(path);
+    assert_int_equal(synchronous_within(store, STORE_SOON), 1);
+    assert_int_equal(synchronous_within(store, STORE_SYNCED), 2);
+    assert_int_equal(synchronous_within(store, STORE_SOON), 1);
+    store_close(store);
+}
+
 #define WRITERS 8
 #define EACH    100
 
@@ -337,6 +359,7 @@ int main(void)
         cmocka_unit_test(counters_and_facts),
         SCRATCH_TEST(a_copy_is_whole_while_others_write),
         SCRATCH_TEST(changes_of_others_are_seen),
+        SCRATCH_TEST(only_what_must_be_is_synced_at_once),
         SCRATCH_TEST(writers_wait_for_each_other),
         cmocka_unit_test(events_come_in_order_and_gaps_are_told),
     };
