@@ -53,6 +53,20 @@ bool drop_part_live(const char *key)
     return at != NULL;
 }
 
+bool drop_is_young(const char *asked)
+{
+    char path[DROP_PATH_MAX];
+    struct drop_arrival *at;
+
+    if (drop_check(asked, path))
+        return false;
+    pthread_mutex_lock(&live_mutex);
+    for (at = live; at && strcmp(at->path, path) != 0; at = at->next)
+        ;
+    pthread_mutex_unlock(&live_mutex);
+    return at != NULL;
+}
+
 /* Takes the lock away from a connection of this process that has fallen silent. */
 static void take_over(const char *key)
 {
@@ -227,8 +241,6 @@ static enum drop_result check_wish(struct drop *drop, const struct drop_wish *wi
         result = check_above(drop, path);
     if (!result)
         result = check_place(drop, wish, path, there);
-    if (!result)
-        result = check_size(drop, wish->copy && there->id ? there->size : wish->size);
     return result;
 }
 
@@ -241,6 +253,8 @@ enum drop_result drop_begin(struct drop *drop, const struct drop_wish *wish,
     struct drop_arrival *arrival;
 
     *result_arrival = NULL;
+    if (!result)
+        result = check_size(drop, wish->copy && there.id ? there.size : wish->size);
     if (result)
         return result;
     arrival = new_arrival(drop);
@@ -277,7 +291,9 @@ enum drop_result drop_arrival_rename(struct drop_arrival *arrival, const char *t
 
     if (result)
         return result;
+    pthread_mutex_lock(&live_mutex); /* drop_is_young reads it */
     strcpy(arrival->path, path);
+    pthread_mutex_unlock(&live_mutex);
     if (arrival->id && store_run(arrival->drop->store, "UPDATE arrival SET path = ? WHERE id = ?",
                                  "si", path, arrival->id))
         return DROP_FAILED;

@@ -224,6 +224,9 @@ enum drop_result drop_coming_remove(struct drop *drop, const char *key,
  * DROP_NOT_FOUND also for what stands still or comes out of order. */
 enum drop_result drop_follow(struct drop *drop, const char *path, struct drop_coming *coming,
                              int *fd);
+/* Whether this process has just begun to take in something under path that is too young to be in
+ * lists: within a blink it can be followed, or is there. */
+bool drop_is_young(const char *path);
 enum drop_growth {
     DROP_MORE,   /* *available bytes may be sent from fd, more than offset */
     DROP_ENDED,  /* published; *available is all of it, and all of it was sent */
@@ -237,7 +240,8 @@ enum drop_growth drop_follow_wait(struct drop *drop, const struct drop_coming *c
 
 /* A file, or an arrival that its owner cancels by path. */
 enum drop_result drop_remove(struct drop *drop, const char *path, const struct drop_actor *actor);
-/* A file or folder (a folder: when all files in it are the actor's). replace: over an own file. */
+/* A file or folder (a folder: when all files in it are the actor's), or a part that its owner has
+ * not gone on with. replace: over an own file. */
 enum drop_result drop_rename(struct drop *drop, const char *from, const char *to,
                              const struct drop_actor *actor, bool replace);
 /* DROP_TAKEN if a folder or file is there. Folders above must be there. Folders that an upload made

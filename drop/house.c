@@ -261,6 +261,20 @@ static enum drop_result move(struct drop *drop, struct moving *moving)
     return result;
 }
 
+/* A part that its owner calls otherwise before they go on with it. */
+static enum drop_result rename_part(struct drop *drop, const char *from, const char *to,
+                                    const struct drop_actor *actor)
+{
+    struct drop_arrival *arrival;
+    enum drop_result result = drop_resume_path(drop, from, actor, &arrival);
+
+    if (result)
+        return result;
+    result = drop_arrival_rename(arrival, to);
+    drop_pause(arrival);
+    return result;
+}
+
 enum drop_result drop_rename(struct drop *drop, const char *asked_from, const char *asked_to,
                              const struct drop_actor *actor, bool replace)
 {
@@ -274,6 +288,8 @@ enum drop_result drop_rename(struct drop *drop, const char *asked_from, const ch
         result = drop_may_store(drop, actor);
     if (!result)
         result = drop_look_as(drop, from, actor, &moving.source);
+    if (result == DROP_NOT_FOUND)
+        return rename_part(drop, from, to, actor);
     if (!result && strcmp(from, to) == 0)
         return DROP_OK;
     if (!result)
@@ -289,6 +305,10 @@ enum drop_result drop_rename(struct drop *drop, const char *asked_from, const ch
 
 /* ---- folders ---- */
 
+typedef enum drop_result folder_step(struct drop *drop, const char *path,
+                                     const struct drop_actor *actor);
+
+/* Within a transaction. */
 static enum drop_result make_folder(struct drop *drop, const char *path,
                                     const struct drop_actor *actor)
 {
@@ -317,32 +337,25 @@ static enum drop_result make_folder(struct drop *drop, const char *path,
     return result;
 }
 
-enum drop_result drop_make_folder(struct drop *drop, const char *asked,
-                                  const struct drop_actor *actor)
+static enum drop_result check_new_folder(struct drop *drop, const char *path,
+                                         const struct drop_actor *actor)
 {
-    char path[DROP_PATH_MAX];
-    enum drop_result result = check_writable(asked, path);
-    struct drop_file file = {0};
+    enum drop_result result = check_folder_of(drop, path);
+    struct drop_file file;
 
-    if (!result)
-        result = drop_may_store(drop, actor);
-    if (!result)
-        result = check_folder_of(drop, path);
-    if (!result && drop_look(drop, path, &file) != DROP_NOT_FOUND)
-        result = DROP_TAKEN;
-    if (result)
-        return result;
-    if (store_begin(drop->store, STORE_SYNCED))
-        return DROP_FAILED;
-    return end(drop, make_folder(drop, path, actor));
+    (void)actor;
+    return !result && drop_look(drop, path, &file) != DROP_NOT_FOUND ? DROP_TAKEN : result;
 }
 
-static enum drop_result remove_folder(struct drop *drop, const char *path)
+/* Within a transaction. */
+static enum drop_result remove_folder(struct drop *drop, const char *path,
+                                      const struct drop_actor *actor)
 {
     const char *name;
     int folder = drop_open_parent(drop, path, &name);
     enum drop_result result = DROP_OK;
 
+    (void)actor;
     if (folder < 0 || unlinkat(folder, name, AT_REMOVEDIR) || fsync(folder))
         result = errno == ENOTEMPTY || errno == EEXIST ? DROP_NOT_EMPTY
                                                        : drop_failure("remove the folder", path);
@@ -355,26 +368,46 @@ static enum drop_result remove_folder(struct drop *drop, const char *path)
     return result;
 }
 
-enum drop_result drop_remove_folder(struct drop *drop, const char *asked,
-                                    const struct drop_actor *actor)
+static enum drop_result check_old_folder(struct drop *drop, const char *path,
+                                         const struct drop_actor *actor)
+{
+    struct drop_file file = {0};
+    enum drop_result result = drop_look_as(drop, path, actor, &file);
+
+    if (!result && !file.folder)
+        return DROP_NOT_FOUND;
+    return !result && file.person_id && !may(actor, &file) ? DROP_NOT_YOURS : result;
+}
+
+/* Makes or removes one: checks what is there, then acts within a transaction. */
+static enum drop_result change_folder(struct drop *drop, const char *asked,
+                                      const struct drop_actor *actor, folder_step *check,
+                                      folder_step *act)
 {
     char path[DROP_PATH_MAX];
     enum drop_result result = check_writable(asked, path);
-    struct drop_file file = {0};
 
     if (!result)
         result = drop_may_store(drop, actor);
     if (!result)
-        result = drop_look_as(drop, path, actor, &file);
-    if (!result && !file.folder)
-        result = DROP_NOT_FOUND;
-    if (!result && file.person_id && !may(actor, &file))
-        result = DROP_NOT_YOURS;
+        result = check(drop, path, actor);
     if (result)
         return result;
     if (store_begin(drop->store, STORE_SYNCED))
         return DROP_FAILED;
-    return end(drop, remove_folder(drop, path));
+    return end(drop, act(drop, path, actor));
+}
+
+enum drop_result drop_make_folder(struct drop *drop, const char *path,
+                                  const struct drop_actor *actor)
+{
+    return change_folder(drop, path, actor, check_new_folder, make_folder);
+}
+
+enum drop_result drop_remove_folder(struct drop *drop, const char *path,
+                                    const struct drop_actor *actor)
+{
+    return change_folder(drop, path, actor, check_old_folder, remove_folder);
 }
 
 /* ---- times and owners ---- */

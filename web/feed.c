@@ -38,7 +38,7 @@ static struct {
     int followers;
     struct news news[PLACES];
     /* the main thread's own */
-    bool crowd_changed;
+    bool crowd_changed, files_changed;
     char *coming; /* what was last said of arrivals */
 } feed = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -211,6 +211,24 @@ static void put_crowd(struct store *store)
     buf_done(&data);
 }
 
+/* How many files there are, and their bytes. */
+static void put_totals(struct store *store)
+{
+    struct buf data;
+    struct rows rows;
+    buf_init(&data, 256);
+    json_object(&data, NULL);
+    rows_open(&rows, store, "SELECT count(*), sum(size) FROM file", "");
+    if (rows_next(&rows) == 1) {
+        json_int(&data, "files", rows_int(&rows, 0));
+        json_int(&data, "bytes", rows_int(&rows, 1));
+    }
+    rows_close(&rows);
+    json_close(&data, '}');
+    put_event("totals", &data);
+    buf_done(&data);
+}
+
 /* What is arriving; said when it changed, at most once a second. */
 static void put_coming(struct store *store)
 {
@@ -267,9 +285,10 @@ static void handle(void *context, const char *kind, int64_t subject)
     struct store *store = context;
     if (strcmp(kind, EVENT_MESSAGE) == 0)
         conversation_get(store, subject, put_message, NULL);
-    else if (strcmp(kind, EVENT_FILE) == 0)
+    else if (strcmp(kind, EVENT_FILE) == 0) {
         put_file(store, subject);
-    else if (strcmp(kind, EVENT_PRESENCE) == 0)
+        feed.files_changed = true;
+    } else if (strcmp(kind, EVENT_PRESENCE) == 0)
         feed.crowd_changed = true;
     else if (strcmp(kind, EVENT_BAN) == 0 || strcmp(kind, EVENT_REVOKED) == 0 ||
              strcmp(kind, EVENT_PERSON) == 0 || strcmp(kind, EVENT_KICK) == 0)
@@ -278,7 +297,7 @@ static void handle(void *context, const char *kind, int64_t subject)
 
 void feed_look(struct store *store)
 {
-    static int64_t crowd_at, coming_at;
+    static int64_t crowd_at, totals_at, coming_at;
     if (!feed.started && feed_start(store) == -1)
         return;
     int64_t before = feed.end, rights = feed.rights, now = when_monotonic_ms();
@@ -290,6 +309,11 @@ void feed_look(struct store *store)
         put_crowd(store);
         crowd_at = now;
         feed.crowd_changed = false;
+    }
+    if (feed_followers() > 0 && feed.files_changed && now - totals_at >= 1000) {
+        put_totals(store);
+        totals_at = now;
+        feed.files_changed = false;
     }
     if (feed_followers() > 0 && now - coming_at >= 900) {
         put_coming(store);

@@ -20,8 +20,11 @@
 
 #define FOLLOW_STEP    65536
 #define FOLLOW_WAIT_MS 1000
-#define FOLLOW_IDLE_MS                                                                             \
-    60000 /* an upload that broke off may go on, but not everybody waits for ever */
+/* An upload that broke off may go on, but not everybody waits for ever. */
+#define FOLLOW_IDLE_MS 60000
+/* How long somebody waits for an arrival to be shown; see SHOWN_AFTER_MS in drop and upload. */
+#define YOUNG_WAIT_MS 1000
+#define YOUNG_STEP_MS 20
 
 void files_slash(struct call *call)
 {
@@ -142,11 +145,26 @@ static void answer_folder(struct call *call, const char *path)
         folder_answer(call, path);
 }
 
-static void answer_missing(struct call *call, const char *path, enum drop_result result)
+/* No file: it may be arriving, may have arrived just now, or be about to be known to all. */
+static void answer_missing(struct call *call, const char *path)
 {
-    if (result == DROP_NOT_FOUND && follow(call, path) == 1)
-        return;
-    upload_refuse(call, result, path);
+    bool young = drop_is_young(path);
+    int64_t until = when_monotonic_ms() + YOUNG_WAIT_MS;
+    struct drop_file file;
+    enum drop_result result;
+    int fd = -1;
+    do {
+        if (follow(call, path) == 1)
+            return;
+        if (young)
+            usleep(YOUNG_STEP_MS * 1000);
+        result = drop_read(call->drop, path, &file, &fd);
+    } while (young && result == DROP_NOT_FOUND && when_monotonic_ms() < until);
+    if (result == DROP_OK)
+        send_found(call, &file, fd);
+    else
+        upload_refuse(call, result, path);
+    fs_close(fd);
 }
 
 /* A folder's address ends with a slash, so that relative addresses in its page work. */
@@ -180,8 +198,10 @@ static void answer_at(struct call *call, const char *path)
             drop_look(call->drop, path, &file);
             answer_folder(call, file.path);
         }
+    } else if (result == DROP_NOT_FOUND) {
+        answer_missing(call, path);
     } else if (result != DROP_OK) {
-        answer_missing(call, path, result);
+        upload_refuse(call, result, path);
     } else if (call->http->path[strlen(call->http->path) - 1] == '/') {
         reply_error(call->http, 404, "That is a file, not a folder: ask without the slash.");
     } else {
@@ -210,7 +230,10 @@ void files_bare(struct call *call)
     struct buf location;
     int fd = -1;
     bool there = drop_look(call->drop, call->rest, &file) == DROP_OK;
-    if (!there && drop_follow(call->drop, call->rest, &coming, &fd) != DROP_OK) {
+    bool young = !there && drop_is_young(call->rest);
+    if (young)
+        snprintf(coming.path, sizeof coming.path, "%s", call->rest);
+    if (!there && !young && drop_follow(call->drop, call->rest, &coming, &fd) != DROP_OK) {
         reply_error(call->http, 404, "There is nothing at this address.");
         return;
     }

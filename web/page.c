@@ -48,6 +48,7 @@ void page_reply(struct call *call, int status, const char *heading, const char *
         TEMPLATE_TEXT("script", asset_address("riad.js")),
         TEMPLATE_TEXT("class", kind),
         TEMPLATE_TEXT("person", call->visitor.known ? call->visitor.person.name : ""),
+        TEMPLATE_TEXT("host", call->visitor.actor.host ? "1" : ""),
         TEMPLATE_HTML("body", buf_text(body)),
     };
     int result =

@@ -6,17 +6,16 @@
 #include <string.h>
 #include <strings.h>
 
-/* Digits at *text; moves behind them. -1 none or too many. */
+/* Digits at *text; moves behind them. -1 none; what is beyond every file is INT64_MAX. */
 static int64_t number(const char **text)
 {
+    const char *begin = *text;
     int64_t value = 0;
-    int digits = 0;
     for (; **text >= '0' && **text <= '9'; (*text)++) {
-        if (++digits > 18)
-            return -1;
-        value = value * 10 + (**text - '0');
+        int digit = **text - '0';
+        value = value > (INT64_MAX - digit) / 10 ? INT64_MAX : value * 10 + digit;
     }
-    return digits == 0 ? -1 : value;
+    return *text == begin ? -1 : value;
 }
 
 static const char *skip(const char *text)

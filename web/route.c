@@ -22,6 +22,7 @@ const struct route web_routes[] = {
     {ROUTE(HTTP_PUT),     "/files/*",    upload_put,     ROUTE_ANYBODY },
     {ROUTE(HTTP_POST),    "/files/*",    post_form,      ROUTE_ANYBODY },
     {ROUTE(HTTP_DELETE),  "/files/*",    files_delete,   ROUTE_ANYBODY },
+    {ROUTE(HTTP_OPTIONS), "/uploads",    tus_options,    ROUTE_ANYBODY },
     {ROUTE(HTTP_OPTIONS), "/uploads/*",  tus_options,    ROUTE_ANYBODY },
     {ROUTE(HTTP_POST),    "/uploads/",   tus_create,     ROUTE_ANYBODY },
     {ROUTE(HTTP_POST),    "/uploads",    tus_create,     ROUTE_ANYBODY },

@@ -131,6 +131,19 @@ def test_choose_files(page, box, tmp_path):
     assert page.complaints() == []
 
 
+def test_a_guest_deletes_at_once_and_the_total_follows(page, box, tmp_path):
+    """The row of what this browser has just dropped, without loading the page again."""
+    (tmp_path / "regretted.txt").write_text("oh no")
+    before = int(page.text("#totals").split()[2].strip(","))
+    page.one("#pick").send_keys(str(tmp_path / "regretted.txt"))
+    button = page.wait(lambda: page.one("#here button[aria-label='Delete regretted.txt']"), "its button")
+    page.wait_text(f"All files: {before + 1}, ", "#totals")
+    button.click()
+    page.wait(lambda: "regretted.txt" not in page.text("#here"), "the row to go")
+    page.wait_text(f"All files: {before}, ", "#totals")
+    assert box.request("HEAD", "/files/regretted.txt")[0] == 404
+
+
 def test_a_name_that_is_taken_is_told(page, box, tmp_path):
     for folder, text in [("one", "first"), ("two", "second")]:
         (tmp_path / folder).mkdir()

@@ -188,6 +188,24 @@ def test_what_broke_off_is_gone_on_with(box, tmp_path):
     assert digest_of(box, "broken.bin") == hashlib.sha256(content).hexdigest()
 
 
+def test_a_part_is_renamed_before_it_is_gone_on_with(box, tmp_path):
+    content = some_bytes(2_000_000, 11)
+    (tmp_path / "whole").write_bytes(content)
+    client = connect(box, "ada")
+    sftp = client.open_sftp()
+    file = sftp.open("first-name.bin", "w")
+    file.set_pipelined(True)
+    file.write(content[:1_200_000])
+    wait_for(lambda: sftp.stat("first-name.bin").st_size == 1_200_000, "the bytes")
+    client.get_transport().sock.close()
+    wait_for(lambda: box.sftp("ada", "rename first-name.bin other-name.bin").returncode == 0, "the part")
+    assert box.sftp("bob", "rename other-name.bin his.bin").returncode == 1
+    assert " 1200000 " in box.sftp("ada", "ls -l other-name.bin", check=0).stdout
+    assert box.sftp("ada", "ls first-name.bin").returncode == 1
+    box.sftp("ada", f"reput {tmp_path}/whole other-name.bin", check=0)
+    assert lies(box, "other-name.bin") == content
+
+
 def test_a_killed_service_keeps_what_came(box, tmp_path):
     content = some_bytes(4_000_000, 8)
     (tmp_path / "whole").write_bytes(content)

@@ -39,6 +39,8 @@ RANGES = [
     ("bytes=10-", 416, "bytes */10", None),
     ("bytes=12-15", 416, "bytes */10", None),
     ("bytes=-0", 416, "bytes */10", None),
+    ("bytes=" + "9" * 30 + "-", 416, "bytes */10", None),
+    ("bytes=3-" + "9" * 30, 206, "bytes 3-9/10", b"3456789"),
     ("bytes=5-3", 200, None, b"0123456789"),
     ("bytes=0-1,3-4", 200, None, b"0123456789"),
     ("lines=0-1", 200, None, b"0123456789"),
@@ -203,6 +205,33 @@ def test_a_file_still_arriving_is_followed_to_its_end(web):
     assert b" 200 " in head.splitlines()[0]
     assert b"no-store" in head and b"chunked" in head and b"ETag" not in head
     assert body.count(b"b") == 100000 and body.endswith(b"\r\n0\r\n\r\n")
+
+
+def test_what_has_only_just_begun_to_arrive_is_found(web):
+    """Nobody is told of small files that take a blink, and yet nobody who asks is told 404."""
+    arriving = web.state / "drop/.arriving"
+    for path in ["/files/young", "/young2"]:
+        put = socket.create_connection(("127.0.0.1", web.web_port))
+        put.sendall(f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n".encode())
+        put.sendall(b"first")
+        wait_for(lambda: any(part.stat().st_size == 5 for part in arriving.iterdir()), "the part")
+        get = socket.create_connection(("127.0.0.1", web.web_port))
+        get.settimeout(20)
+        asked = path.replace("/young2", "/files/young2")
+        if asked != path:
+            assert web.request("GET", path)[1]["location"].endswith(asked)
+        get.sendall(f"GET {asked} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        seen = b""
+        while b"first" not in seen:
+            piece = get.recv(65536)
+            assert piece, seen
+            seen += piece
+        put.sendall(b"later")
+        while piece := get.recv(65536):
+            seen += piece
+        assert b"later" in seen and seen.endswith(b"\r\n0\r\n\r\n")
+        put.close()
+        get.close()
 
 
 def test_who_follows_an_upload_that_breaks_off_gets_the_rest_when_it_goes_on(web):

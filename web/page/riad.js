@@ -23,7 +23,7 @@ const sentence = (text, status) => {
   if (text && text.length < 300 && text[0] !== '<') return text;
   return 'The box answered ' + status + '.';
 };
-const me = $('main').dataset.person;
+const me = $('main').dataset.person, host = $('main').dataset.host;
 document.documentElement.classList.add('js');
 
 // ---- lines that copy themselves; there is no clipboard API without https ----
@@ -162,6 +162,9 @@ class Upload {
     this.state.textContent = other ? 'is here as ' + path : 'is here';
     tell(this.path + ' ' + this.state.textContent);
     setTimeout(() => this.row.remove(), other ? 20000 : 6000);
+    mine.add(path);
+    const row = $('here') && $('here').querySelector('a[href="' + address(path) + '"]');
+    if (row) deletable(row.parentNode, path);
   }
   fail(text) {
     forget(this.memory);
@@ -262,12 +265,27 @@ if ($('pick')) {
 
 // ---- files that are here and that come ----
 
+// What this browser dropped since the page was opened: as a guest's, too, it may be deleted here.
+const mine = new Set();
+
+function deletable(row, path) {
+  if (row.querySelector('button')) return;
+  const button = make('button', {type: 'button', className: 'small', textContent: 'Delete', onclick: async () => {
+    const answer = await fetch(address(path), {method: 'DELETE'}).catch(() => null);
+    if (answer && (answer.ok || answer.status === 404)) { tell(path + ' is deleted'); return row.remove() }
+    const text = answer ? sentence(await answer.text(), answer.status) : 'The box could not be reached.';
+    row.append(make('small', {className: 'bad', textContent: text}));
+    tell(path + ': ' + text);
+  }});
+  button.setAttribute('aria-label', 'Delete ' + path);
+  row.append(button);
+}
+
 function fileRow(file) {
   const row = make('li', {id: 'f' + file.id},
     make('a', {href: address(file.path), textContent: file.path}), make('small', {textContent: size(file.size)}),
     make('small', {textContent: file.owner || 'a guest'}), make('time', {dateTime: file.time, textContent: file.time.slice(11, 16)}));
-  if (me && file.owner === me)
-    row.append(make('button', {type: 'button', className: 'small', textContent: 'Delete', onclick: () => fetch(address(file.path), {method: 'DELETE'})}));
+  if (host || (me ? file.owner === me : !file.owner && mine.has(file.path))) deletable(row, file.path);
   return row;
 }
 
@@ -285,7 +303,9 @@ const news = {
   gone(file) {
     const row = $('f' + file.id);
     if (row) row.remove();
+    $('none').hidden = $('here').children.length > 0;
   },
+  totals(all) { $('totals').textContent = 'All files: ' + all.files + ', ' + size(all.bytes) },
   coming(list) {
     $('coming').replaceChildren(...list.map((one) => {
       const bar = make('progress', one.size ? {max: one.size, value: one.received} : {});
@@ -379,7 +399,7 @@ function follow() {
   events.onopen = () => trouble('');
   events.onmessage = (e) => hear(JSON.parse(e.data));
   for (const name in news)
-    events.addEventListener(name, (e) => { if ($('here') || name !== 'file' && name !== 'coming') news[name](JSON.parse(e.data)) });
+    events.addEventListener(name, (e) => { if ($('here') || !['file', 'gone', 'totals', 'coming'].includes(name)) news[name](JSON.parse(e.data)) });
   events.onerror = () => {
     trouble('The connection to the box is lost. This page goes on by itself.');
     if (events.readyState !== 2) return;
