@@ -125,44 +125,43 @@ def peers(upstream):
 # ---- the cold herd ----
 
 
-def herd(base, path, clients):
-    """Seconds until the first byte, until the last client is done, and whether all got all."""
-    line = ["curl", "-s", "--max-time", "60", "-o", "/dev/null", "-w", "%{time_starttransfer} %{size_download}\n"]
-    began = time.monotonic()
-    running = [
-        subprocess.Popen([*line, base + path], stdout=subprocess.PIPE, text=True)
-        for _ in range(clients)
-    ]
-    answers = [process.communicate()[0].split() or ["60", "0"] for process in running]
-    took = time.monotonic() - began
-    right = sum(int(answer[1]) == HERD_BYTES for answer in answers)
-    return max(float(answer[0]) for answer in answers), took, right
+def build_load(folder):
+    load = Path(folder) / "herd_load"
+    source = Path(__file__).parent / "herd_load.c"
+    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", load, source], check=True)
+    return load
 
 
 def measure_herd(upstream, path):
-    print(f"cold herd: {HERD} clients, {HERD_BYTES // MB} MB, a link of {LINK // MB} MB/s")
+    ideal = HERD_BYTES / LINK
+    print(f"cold herd: {HERD} clients, {HERD_BYTES // MB} MB, a link of {LINK // MB} MB/s:"
+          f" ideal {ideal:.1f} s")  # fmt: skip
+    folder = tempfile.mkdtemp(prefix="riad-bench-")
+    load, body = build_load(folder), Path(folder) / "body"
+    body.write_bytes(upstream.files[path])
 
-    def one(name, base, end):
+    def one(name, base, clients, end=lambda: None):
         upstream.rate, upstream.sent, upstream.requests = LINK, 0, []
         upstream.first_byte.clear()
-        began = time.monotonic()
-        first, took, right = herd(base, path, HERD)
-        sent = upstream.first_byte.get(path, began) - began
-        requests = len(upstream.requests)
+        where = re.match(r"http://127\.0\.0\.1:(\d+)(.*)", base + path)
+        out = subprocess.run([load, where[1], where[2], str(clients), body],
+                             capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
         upstream.rate = 0
         end()
-        print(f"  {name:18} last client {took:6.2f} s, first byte of the slowest {first * 1000:6.0f} ms"
-              f" (upstream's {sent * 1000:.0f}), {right}/{HERD} right, {requests} requests,"
+        began, _, slowest, last = map(float, out[:4])
+        sent = upstream.first_byte.get(path, began)
+        print(f"  {name:18} last client {last - began:6.2f} s ({(last - began) / ideal:.3f} of ideal),"
+              f" first byte of the slowest {(slowest - sent) * 1000:5.0f} ms after the upstream's,"
+              f" {out[4]}/{clients} right, {len(upstream.requests)} requests,"
               f" {upstream.sent / MB:.1f} MB upstream", flush=True)  # fmt: skip
 
-    alone_began, upstream.rate = time.monotonic(), LINK
-    subprocess.run(["curl", "-s", "-o", "/dev/null", upstream.url + path], check=True)
-    print(f"  {'one, without cache':18} {time.monotonic() - alone_began:.2f} s")
+    one("one, without cache", upstream.url, 1)
     box = riad(upstream)
-    one("riad", box.url("/opam"), lambda: (box.stop(), box.remove()))
+    one("riad", box.url("/opam"), HERD, lambda: (box.stop(), box.remove()))
     for make in peers(upstream):
         peer = make()
-        one(peer.name, peer.base, peer.close)
+        one(peer.name, peer.base, HERD, peer.close)
+    shutil.rmtree(folder)
 
 
 # ---- hot objects ----

@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ALGORITHMS = ("md5", "sha256", "sha512")
+QUEUE_S = 0.5
 
 
 @dataclass
@@ -74,7 +75,7 @@ class Upstream:
         self.rate = 0  # bytes a second, all together
         self.down = False  # connections are dropped without an answer
         self.lock = threading.Lock()
-        self.paid_until = 0.0
+        self.paid_until, self.sending = 0.0, 0
         self.stopping = threading.Event()
         self.server = Server(("127.0.0.1", port), Handler)
         self.server.upstream = self
@@ -179,15 +180,16 @@ class Upstream:
 
     def body(self, http, path, body, kind, begin):
         ends = [len(body)] + [p for p in (kind.cut, kind.reset, kind.stall) if p is not None]
-        end, at = max(begin, min(ends)), begin
-        while at < end:
-            piece = body[at : min(end, at + 16384)]
-            self.pay(len(piece), kind.pace)
-            http.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if kind.chunked else piece)
+        end = max(begin, min(ends))
+        with self.lock:
+            if self.sending == 0:
+                self.paid_until = time.monotonic()
+            self.sending += 1
+        try:
+            self.pieces(http, path, body[begin:end], kind)
+        finally:
             with self.lock:
-                self.first_byte.setdefault(path, time.monotonic())
-                self.sent += len(piece)
-            at += len(piece)
+                self.sending -= 1
         if end == len(body) and not kind.lie:
             if kind.chunked:
                 http.wfile.write(b"0\r\n\r\n")
@@ -198,6 +200,15 @@ class Upstream:
         if kind.reset is not None:
             http.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         http.close_connection = True
+
+    def pieces(self, http, path, body, kind):
+        for at in range(0, len(body), 16384):
+            piece = body[at : at + 16384]
+            self.pay(len(piece), kind.pace)
+            http.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if kind.chunked else piece)
+            with self.lock:
+                self.first_byte.setdefault(path, time.monotonic())
+                self.sent += len(piece)
 
     def wait_for_client(self, http):
         """Silence, until the other side hangs up."""
@@ -212,14 +223,15 @@ class Upstream:
                 return
 
     def pay(self, length, pace):
-        """Waits until the link has had the time to carry so many bytes."""
+        """Waits until the link has had the time to carry so many bytes. While anything is on its way
+        the link is never idle: who comes late for it by less than QUEUE_S has lost no time."""
         if pace:
             self.stopping.wait(length / pace)
         if not self.rate:
             return
         with self.lock:
             now = time.monotonic()
-            self.paid_until = max(self.paid_until, now) + length / self.rate
+            self.paid_until = max(self.paid_until, now - QUEUE_S) + length / self.rate
             wait = self.paid_until - now
         if wait > 0.002:
             self.stopping.wait(wait)
