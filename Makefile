@@ -101,7 +101,7 @@ bench: all ## the figures, beside the peers that are installed
 	@RIAD_BUILD=$(abspath $(B)) /usr/bin/python3 tests/bench/bench.py $(ARGS)
 
 campaign: all unit-programs ## the long fault campaigns
-	@RIAD_BUILD=$(abspath $(B)) RIAD_CAMPAIGN=full /usr/bin/python3 -m pytest -q -p no:cacheprovider -m campaign tests/system
+	@RIAD_BUILD=$(abspath $(B)) RIAD_CAMPAIGN=full /usr/bin/python3 -m pytest -q -p no:cacheprovider -rP -m campaign $(if $(findstring tests/,$(ARGS)),,tests/system) $(ARGS)
 
 install: all ## into DESTDIR and PREFIX
 	@config/install "$(B)" "$(DESTDIR)" "$(PREFIX)" "$(VERSION)"
