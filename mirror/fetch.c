@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define MAX_REDIRECTS 10L
 #define CONNECT_MS    10000L
@@ -28,11 +29,13 @@ struct transfer {
     struct fetch_calls calls;
     void *context;
     struct response response;
+    bool connected;
     bool begun;   /* head was called */
     bool stopped; /* by the caller's functions */
     bool stalled, paused, background;
     bool ended; /* to be reaped */
     size_t refusal;
+    char error[CURL_ERROR_SIZE];
     int64_t mark_ms, mark_bytes, bytes; /* the watch over its speed */
 };
 
@@ -41,6 +44,7 @@ struct fetch {
     struct transfer *transfers;
     int64_t rate, budget, budget_ms;
     int64_t bytes;
+    int64_t heard_ms; /* when a host was last heard, or the first transfer began */
 };
 
 struct fetch *fetch_new(void)
@@ -112,8 +116,20 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     struct transfer *transfer = context;
 
     response_line(&transfer->response, line, size * count, when_wall_ms());
-    transfer->mark_ms = when_monotonic_ms();
+    transfer->mark_ms = transfer->fetch->heard_ms = when_monotonic_ms();
     return size * count;
+}
+
+/* A connection is there, old or new; the request goes out.
+   NOLINTNEXTLINE(readability-non-const-parameter): libcurl's prototype */
+static int on_connection(void *context, char *to, char *from, int to_port, int from_port)
+{
+    struct transfer *transfer = context;
+
+    (void)to, (void)from, (void)to_port, (void)from_port;
+    transfer->connected = true;
+    transfer->fetch->heard_ms = when_monotonic_ms();
+    return CURL_PREREQFUNC_OK;
 }
 
 static bool is_success(const struct response *response)
@@ -159,6 +175,7 @@ static size_t on_data(char *bytes, size_t size, size_t count, void *context)
         return 0;
     }
     transfer->begun = true;
+    transfer->fetch->heard_ms = when_monotonic_ms();
     transfer->bytes += (int64_t)length;
     transfer->fetch->bytes += (int64_t)length;
     transfer->fetch->budget -= (int64_t)length;
@@ -196,14 +213,26 @@ static void set_conditions(struct transfer *transfer, const struct fetch_request
         curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
 }
 
+static void set_security(struct transfer *transfer, const struct fetch_request *request)
+{
+    bool stay = request->unchecked && strncasecmp(request->url, "https:", 6) == 0;
+    const char *authorities = getenv("SSL_CERT_FILE");
+
+    curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(transfer->easy, CURLOPT_REDIR_PROTOCOLS_STR, stay ? "https" : "http,https");
+    if (authorities && *authorities)
+        curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, authorities);
+}
+
 static void set_options(struct transfer *transfer, const char *url)
 {
     CURL *easy = transfer->easy;
 
     curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connection);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(easy, CURLOPT_MAXREDIRS, MAX_REDIRECTS);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
@@ -232,6 +261,7 @@ struct transfer *fetch_start(struct fetch *fetch, const struct fetch_request *re
     transfer->easy = curl_easy_init();
     if (transfer->easy) {
         set_options(transfer, request->url);
+        set_security(transfer, request);
         set_conditions(transfer, request);
     }
     if (!transfer->easy || curl_multi_add_handle(fetch->multi, transfer->easy) != CURLM_OK) {
@@ -240,6 +270,8 @@ struct transfer *fetch_start(struct fetch *fetch, const struct fetch_request *re
         free(transfer);
         return NULL;
     }
+    if (!fetch->transfers)
+        fetch->heard_ms = transfer->mark_ms;
     transfer->next = fetch->transfers;
     fetch->transfers = transfer;
     return transfer;
@@ -263,10 +295,11 @@ static enum fetch_end meaning(const struct transfer *transfer, CURLcode code)
     case CURLE_OPERATION_TIMEDOUT:
         return transfer->response.status ? FETCH_STALLED : FETCH_UNREACHABLE;
     case CURLE_UNSUPPORTED_PROTOCOL:
+        /* What is left of another answer on the connection reads as HTTP/0.9. */
+        return transfer->connected && !transfer->response.status ? FETCH_CUT : FETCH_REFUSED;
     case CURLE_URL_MALFORMAT:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_TOO_MANY_REDIRECTS:
-    case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_REMOTE_FILE_NOT_FOUND:
         return FETCH_REFUSED;
     default:
@@ -281,7 +314,12 @@ static void finish(struct transfer *transfer, CURLcode code)
     void *context = transfer->context;
     struct response response = transfer->response;
     enum fetch_end end = meaning(transfer, code);
-    const char *why = transfer->stalled ? "nothing came for too long" : curl_easy_strerror(code);
+    char why[CURL_ERROR_SIZE];
+
+    snprintf(why, sizeof why, "%s",
+             transfer->stalled  ? "nothing came for too long"
+             : *transfer->error ? transfer->error
+                                : curl_easy_strerror(code));
 
     if (end == FETCH_COMPLETE && is_success(&response) && !transfer->begun &&
         calls.head(context, &response) < 0)
@@ -317,6 +355,19 @@ static bool has_stalled(struct transfer *transfer, int64_t now)
     if (!is_success(&transfer->response))
         return now - transfer->mark_ms > FETCH_FIRST_MS;
     return now - transfer->mark_ms > FETCH_STALL_MS;
+}
+
+int64_t fetch_silent_ms(const struct fetch *fetch)
+{
+    int64_t silent = fetch->transfers ? when_monotonic_ms() - fetch->heard_ms : 0;
+
+    for (const struct transfer *t = fetch->transfers; t; t = t->next)
+        if (t->paused)
+            return 0;
+    for (const struct transfer *t = fetch->transfers; t; t = t->next)
+        if (t->connected && t->response.status == 0)
+            return silent > FETCH_PACKING_MS ? silent - FETCH_PACKING_MS : 0;
+    return silent;
 }
 
 static void watch(struct fetch *fetch)

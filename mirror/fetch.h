@@ -3,8 +3,9 @@
  *
  * fetch.c alone includes libcurl. It knows URLs and bytes, nothing of archives: what is fetched, in
  * which order and what a failure means is for its callers (mirror/flight.h, mirror/renew.h). One
- * thread; connections to a host are kept open and used again; redirects are followed, certificates
- * verified, a proxy taken from the environment; the rate of all transfers together is bounded.
+ * thread; connections to a host are kept open and used again; redirects are followed; certificates
+ * are verified against the system's authorities, or those in the file that SSL_CERT_FILE names; a
+ * proxy is taken from the environment; the rate of all transfers together is bounded.
  */
 #ifndef MIRROR_FETCH_H
 #define MIRROR_FETCH_H
@@ -20,6 +21,8 @@
 #define FETCH_STALL_MS  5000
 #define FETCH_STALL_MIN 512
 #define FETCH_FIRST_MS  30000
+/* So long an answer may take before the silence says anything about the link. */
+#define FETCH_PACKING_MS 9000
 
 struct fetch;
 struct transfer;
@@ -58,6 +61,7 @@ struct fetch_request {
     const char *if_range;        /* with offset: a strong ETag, or NULL */
     const char *etag, *modified; /* make it conditional; NULL or "" not */
     bool background;             /* waits for the others where the rate is bounded */
+    bool unchecked;              /* no digest will tell: from https never lead to http */
 };
 
 /* Begins a transfer. NULL: the URL is no good; end is not called then. */
@@ -69,6 +73,10 @@ void fetch_stop(struct transfer *transfer);
 
 /* Waits at most timeout_ms for transfers or for fd to be readable, and lets everything happen. */
 void fetch_wait(struct fetch *fetch, int fd, int timeout_ms);
+
+/* For how many ms nothing came from any host although transfers run; from FETCH_PACKING_MS on, if
+ * one has a connection and waits for its answer. 0 while nothing is asked for. */
+int64_t fetch_silent_ms(const struct fetch *fetch);
 
 /* Bytes of bodies received since the start, by all transfers. */
 int64_t fetch_bytes(const struct fetch *fetch);

@@ -108,6 +108,11 @@ static int on_head(void *context, const struct response *response)
     flights_link_up(flight->all);
     if (response->encoded)
         return stop(flight, SOURCE_LACKS);
+    if (response->status == 200 && flight->resuming &&
+        sources_can_resume(&flight->sources, flight->source, when_monotonic_ms())) {
+        flight->source->no_range = true;
+        return stop(flight, SOURCE_FROM_START);
+    }
     if (response->status == 206 && offset != part_offset(flight->part)) {
         flight->source->no_range = true;
         return stop(flight, SOURCE_BROKE);
@@ -217,10 +222,32 @@ static enum source_outcome outcome_of(struct flight *flight, enum fetch_end end,
 static void note_link(struct flight *flight, enum fetch_end end, const struct response *response,
                       const char *why)
 {
-    if (response->status != 0)
-        flights_link_up(flight->all);
-    else if (end == FETCH_UNREACHABLE || end == FETCH_STALLED)
+    if (response->status == 0 && (end == FETCH_UNREACHABLE || end == FETCH_STALLED))
         flights_link_failed(flight->all, why);
+    else if (response->status != 0 && end != FETCH_STALLED)
+        flights_link_up(flight->all);
+}
+
+/* What the other flights may know of this host. */
+static void note_host(struct flight *flight, enum source_outcome outcome,
+                      const struct response *response)
+{
+    struct hosts *hosts = &flight->all->hosts;
+    int64_t now = when_monotonic_ms();
+
+    if (outcome == SOURCE_UNREACHABLE)
+        hosts_unreachable(hosts, flight->source->url, now);
+    else if (response->status != 0)
+        hosts_answered(hosts, flight->source->url);
+    if (outcome == SOURCE_BUSY && response->retry_after > 0)
+        hosts_pause(hosts, flight->source->url, now + response->retry_after * 1000);
+}
+
+/* Whether all is here although the response broke off: it announced more than there is. */
+static bool is_right_after_all(struct flight *flight, enum source_outcome outcome)
+{
+    return outcome == SOURCE_BROKE && part_offset(flight->part) > 0 &&
+           part_is_complete(flight->part);
 }
 
 static void on_end(void *context, enum fetch_end end, const struct response *response,
@@ -243,6 +270,11 @@ static void on_end(void *context, enum fetch_end end, const struct response *res
         return;
     }
     part_break(flight->part);
+    if (is_right_after_all(flight, outcome)) {
+        land(flight);
+        return;
+    }
+    note_host(flight, outcome, response);
     progress = part_received(flight->part) > flight->best;
     if (progress)
         flight->best = part_received(flight->part);
@@ -331,16 +363,31 @@ static bool is_here(struct flight *flight)
     return true;
 }
 
+/* What other flights learnt about the hosts of this one's sources. */
+static void ask_hosts(struct flight *flight, int64_t now)
+{
+    for (size_t i = 0; i < flight->sources.count; i++) {
+        struct source *source = &flight->sources.list[i];
+        int64_t free_ms = hosts_look(&flight->all->hosts, source->url, now, &source->avoid);
+
+        if (free_ms > source->not_before_ms)
+            source->not_before_ms = free_ms;
+    }
+}
+
 int flight_start(struct flight *flight)
 {
     static const struct fetch_calls calls = {on_head, on_data, on_end};
     struct fetch_request request = {.background = flight->priority != FLIGHT_WAITED_FOR};
     struct flights *all = flight->all;
     int64_t now = when_monotonic_ms(), wake;
+    bool resume;
 
     if (!flight->part && (is_here(flight) || prepare(flight) < 0))
         return -1;
-    flight->source = sources_next(&flight->sources, now, &wake);
+    resume = part_offset(flight->part) > 0;
+    ask_hosts(flight, now);
+    flight->source = sources_next(&flight->sources, resume, now, &wake);
     if (!flight->source) {
         flight->wake_ms = wake;
         if (wake < 0)
@@ -348,7 +395,8 @@ int flight_start(struct flight *flight)
         return -1;
     }
     request.url = flight->source->url;
-    if (!flight->source->no_range)
+    flight->resuming = resume && !flight->source->no_range;
+    if (flight->resuming)
         request.offset = part_offset(flight->part);
     if (flight->source->etag[0])
         request.if_range = flight->source->etag;

@@ -5,6 +5,7 @@
 #define MIRROR_FLIGHT_H
 
 #include "mirror/flights.h"
+#include "mirror/hosts.h"
 #include "mirror/part.h"
 #include "mirror/source.h"
 
@@ -25,6 +26,7 @@ struct flight {
     struct sources sources; /* filled with the part */
     struct source *source;  /* that transfer reads from */
     struct transfer *transfer;
+    bool resuming;   /* it asked for the rest */
     int64_t best;    /* the most bytes that were ever here */
     int64_t wake_ms; /* no start before; -1 as soon as possible */
     bool announced;  /* the row says flying, with announced_length */
@@ -37,6 +39,7 @@ struct flights {
     struct flights_with with;
     struct flight *first;
     size_t running;
+    struct hosts hosts;
     int64_t link_ok_ms;     /* when a host last answered, monotonic; 0 never */
     int64_t link_failed_ms; /* since when none does; 0 the link is up */
     int link_failures;

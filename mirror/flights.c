@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define LINK_FAILURES_DOWN 2       /* hosts in a row that cannot be reached */
+#define LINK_SILENT_MS     6000    /* nothing is heard from anybody */
 #define LINK_PAUSE_MS      250     /* the first pause while the link is down; doubled up to */
 #define LINK_PAUSE_MAX_MS  4000    /* this */
 #define ROOM_DELAY_MS      2000    /* who waits for what has just landed opens it first */
@@ -133,6 +134,15 @@ void flights_link_failed(struct flights *flights, const char *why)
     flights->gate_ms = now + (pause < LINK_PAUSE_MAX_MS ? pause : LINK_PAUSE_MAX_MS);
     if (!flights->link_told)
         tell_link(flights, true, why);
+}
+
+/* Hosts that answer nothing at all: packets vanish, as they do where a link is dark. */
+static void tick_link(struct flights *flights)
+{
+    if (flights_link_is_down(flights) || fetch_silent_ms(flights->with.fetch) < LINK_SILENT_MS)
+        return;
+    flights->link_failures = LINK_FAILURES_DOWN - 1;
+    flights_link_failed(flights, "nothing comes from any host");
 }
 
 bool flights_link_is_down(const struct flights *flights)
@@ -329,6 +339,7 @@ void flights_tick(struct flights *flights)
 {
     int64_t now = when_monotonic_ms();
 
+    tick_link(flights);
     tick_rows(flights, now);
     tick_room(flights, now);
 }

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOPE_MS      20000 /* while the link is down, somebody who has nothing yet waits so long */
+#define HOPE_MS      10000 /* while the link is down, somebody who has nothing yet waits so long */
 #define HOPE_ANEW_S  15    /* and is asked to come again after this */
 #define BLOCK        ((size_t)64 * 1024)
 #define EVENTS_BYTES 4096

@@ -421,7 +421,7 @@ static void read_validators(const struct repository *repository, char out[2][RES
 static void begin_arriving(struct repository *repository)
 {
     static const struct fetch_calls calls = {on_head, on_data, on_end};
-    struct fetch_request request = {.url = repository->url};
+    struct fetch_request request = {.url = repository->url, .unchecked = true};
     char validators[2][RESPONSE_ETAG_MAX];
     char *path = file_of(repository, "arriving");
 

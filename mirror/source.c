@@ -30,7 +30,13 @@ void sources_done(struct sources *sources)
     sources->count = 0;
 }
 
-struct source *sources_next(struct sources *sources, int64_t now_ms, int64_t *wake_ms)
+/* Less is better. */
+static int rank(const struct source *source, bool resume)
+{
+    return source->wrong * 4 + source->avoid * 2 + (resume && source->no_range);
+}
+
+struct source *sources_next(struct sources *sources, bool resume, int64_t now_ms, int64_t *wake_ms)
 {
     struct source *best = NULL;
 
@@ -42,10 +48,22 @@ struct source *sources_next(struct sources *sources, int64_t now_ms, int64_t *wa
             continue;
         if (*wake_ms < 0 || source->not_before_ms < *wake_ms)
             *wake_ms = source->not_before_ms;
-        if (source->not_before_ms <= now_ms && (!best || source->wrong < best->wrong))
+        if (source->not_before_ms <= now_ms && (!best || rank(source, resume) < rank(best, resume)))
             best = source;
     }
     return best;
+}
+
+bool sources_can_resume(const struct sources *sources, const struct source *other, int64_t now_ms)
+{
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct source *source = &sources->list[i];
+
+        if (source != other && !source->gone && source->not_before_ms <= now_ms &&
+            rank(source, true) == 0)
+            return true;
+    }
+    return false;
 }
 
 static int64_t pause_ms(int tries)
@@ -62,6 +80,7 @@ void source_note(struct source *source, enum source_outcome outcome, bool progre
 {
     static const int costs[] = {[SOURCE_BUSY] = 1,
                                 [SOURCE_BROKE] = 1,
+                                [SOURCE_FROM_START] = 0,
                                 [SOURCE_UNREACHABLE] = UNREACHABLE_COSTS,
                                 [SOURCE_LINK] = 0};
     int64_t pause;
@@ -72,7 +91,7 @@ void source_note(struct source *source, enum source_outcome outcome, bool progre
         source->not_before_ms = now_ms;
         return;
     }
-    if (progress) {
+    if (progress || outcome == SOURCE_FROM_START) {
         source->tries = 0;
         source->not_before_ms = now_ms;
         return;

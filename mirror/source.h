@@ -4,7 +4,9 @@
  * Pure. Sources stand in the order in which they are preferred. The first whose time has come is
  * tried; a failure sends it away for a while, or for good. So a source that delivers bytes is
  * resumed at once, one that fails gives way to the next, and one that answers "later" is asked
- * again then.
+ * again then. One that sent wrong bytes comes behind all others; then one whose host is known not
+ * to be reachable; then, where an archive is to be gone on with, one that cannot begin in the
+ * middle.
  */
 #ifndef MIRROR_SOURCE_H
 #define MIRROR_SOURCE_H
@@ -25,6 +27,7 @@ struct source {
     bool gone;                    /* never again in this flight */
     bool temporary;               /* it went for a reason that may pass */
     bool no_range;                /* it cannot begin in the middle */
+    bool avoid;                   /* its host cannot be reached, as others found; the caller says */
     char etag[RESPONSE_ETAG_MAX]; /* strong, of what it delivered; "" none */
 };
 
@@ -37,9 +40,12 @@ struct sources {
 void sources_put(struct sources *sources, const char *url);
 void sources_done(struct sources *sources);
 
-/* The next to try at now_ms; NULL: none now. *wake_ms is then when one will be, -1 never: all are
- * gone. */
-struct source *sources_next(struct sources *sources, int64_t now_ms, int64_t *wake_ms);
+/* The next to try at now_ms, where resume tells whether something is here already; NULL: none now.
+ * *wake_ms is then when one will be, -1 never: all are gone. */
+struct source *sources_next(struct sources *sources, bool resume, int64_t now_ms, int64_t *wake_ms);
+
+/* Whether another one than this could go on in the middle at now_ms. */
+bool sources_can_resume(const struct sources *sources, const struct source *other, int64_t now_ms);
 
 /* What came of an attempt. */
 enum source_outcome {
@@ -47,6 +53,7 @@ enum source_outcome {
     SOURCE_WRONG,       /* its bytes are not the archive; a second time: for good */
     SOURCE_BUSY,        /* 429, 5xx; with a Retry-After that is honoured */
     SOURCE_BROKE,       /* cut, reset, stalled */
+    SOURCE_FROM_START,  /* it begins anew where others can go on */
     SOURCE_UNREACHABLE, /* no connection, while others can be reached */
     SOURCE_LINK,        /* no connection, and the link may be down: counts for nothing */
 };

@@ -107,7 +107,7 @@ int main(int argc, char **argv)
 {
     int count = argc == 5 ? atoi(argv[3]) : 0, left = count, right = 0, epoll = epoll_create1(0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)};
-    struct client *clients = calloc((size_t)count + 1, sizeof *clients);
+    struct client *clients = NULL;
     int fd = count ? open(argv[4], O_RDONLY) : -1;
     double began, first = 1e18, slowest = 0, last = 0;
     struct epoll_event events[64];
@@ -115,6 +115,7 @@ int main(int argc, char **argv)
 
     if (fd < 0 || fstat(fd, &info) < 0)
         return 2;
+    clients = calloc((size_t)count, sizeof *clients);
     file_size = (size_t)info.st_size;
     file = mmap(NULL, file_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     address.sin_port = htons((unsigned short)atoi(argv[1]));

@@ -12,6 +12,7 @@ Each request for a path takes the next Weather of its list; when they are used u
 import hashlib
 import io
 import socket
+import ssl
 import struct
 import tarfile
 import threading
@@ -41,6 +42,7 @@ class Weather:
     etag: str = None  # another ETag than usual
     location: str = None  # a redirect to there
     lie: int = 0  # the length announced is off by so much
+    total: int = 0  # and so much the whole length in Content-Range
     delay: float = 0  # before the head
     pace: float = 0  # bytes a second of this response
     drop: bool = False  # the connection ends without an answer
@@ -62,15 +64,25 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
+    tls = None
+
+    def finish_request(self, request, client_address):
+        self.upstream.connections += 1
+        if self.tls:
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
 
     def handle_error(self, *_):
         pass
 
 
 class Upstream:
-    def __init__(self, port=0):
+    def __init__(self, port=0, tls=None):
+        """tls: the certificate and key that it shows, in one file of PEM."""
         self.files, self.forecast = {}, defaultdict(list)
         self.requests, self.sent = [], 0
+        self.moments = defaultdict(list)  # path: when it was asked for
+        self.connections = self.busy = self.busiest = 0
         self.first_byte = {}  # path: when its first byte left
         self.rate = 0  # bytes a second, all together
         self.down = False  # connections are dropped without an answer
@@ -79,8 +91,11 @@ class Upstream:
         self.stopping = threading.Event()
         self.server = Server(("127.0.0.1", port), Handler)
         self.server.upstream = self
+        if tls:
+            self.server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.server.tls.load_cert_chain(tls)
         self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
 
@@ -108,8 +123,18 @@ class Upstream:
         with self.lock:
             path = http.path
             self.requests.append((path, dict(http.headers)))
+            self.moments[path].append(time.monotonic())
+            self.busy += 1
+            self.busiest = max(self.busiest, self.busy)
             kinds = self.forecast.get(path)
             kind = kinds.pop(0) if kinds else Weather()
+        try:
+            self.meet(http, path, kind)
+        finally:
+            with self.lock:
+                self.busy -= 1
+
+    def meet(self, http, path, kind):
         if self.down or kind.drop:
             http.close_connection = True
             return
@@ -170,7 +195,7 @@ class Upstream:
         http.send_response(206 if begin else 200)
         if begin:
             first = begin + 1 if kind.wrong_range else begin
-            http.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
+            http.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body) + kind.total}")
         if kind.chunked:
             http.send_header("Transfer-Encoding", "chunked")
         else:

@@ -19,22 +19,22 @@ static void the_first_that_may_is_next(void **state)
     struct source *a, *b;
     int64_t wake;
     (void)state;
-    a = sources_next(&sources, 1000, &wake);
+    a = sources_next(&sources, false, 1000, &wake);
     assert_string_equal(a->url, "http://a");
     source_note(a, SOURCE_BROKE, true, -1, 8, 1000);
-    assert_ptr_equal(sources_next(&sources, 1000, &wake), a); /* it brings bytes: go on */
+    assert_ptr_equal(sources_next(&sources, false, 1000, &wake), a); /* it brings bytes: go on */
     source_note(a, SOURCE_BROKE, false, -1, 8, 1000);
-    b = sources_next(&sources, 1000, &wake);
+    b = sources_next(&sources, false, 1000, &wake);
     assert_string_equal(b->url, "http://b");
     source_note(b, SOURCE_BUSY, false, 5000, 8, 1000);
-    assert_null(sources_next(&sources, 1000, &wake));
+    assert_null(sources_next(&sources, false, 1000, &wake));
     assert_int_equal(wake, 1250);
-    assert_ptr_equal(sources_next(&sources, 1250, &wake), a);
+    assert_ptr_equal(sources_next(&sources, false, 1250, &wake), a);
     source_note(a, SOURCE_LACKS, false, -1, 8, 1250);
-    assert_null(sources_next(&sources, 1250, &wake));
+    assert_null(sources_next(&sources, false, 1250, &wake));
     assert_int_equal(wake, 6000); /* Retry-After is honoured exactly */
     source_note(b, SOURCE_LACKS, false, -1, 8, 6000);
-    assert_null(sources_next(&sources, 9000, &wake));
+    assert_null(sources_next(&sources, false, 9000, &wake));
     assert_int_equal(wake, -1);
     assert_false(sources_may_return(&sources));
     sources_done(&sources);
@@ -47,11 +47,11 @@ static void wrong_bytes_are_forgiven_once_and_come_last(void **state)
     int64_t wake;
     (void)state;
     source_note(a, SOURCE_WRONG, true, -1, 8, 0);
-    assert_ptr_equal(sources_next(&sources, 0, &wake), b);
+    assert_ptr_equal(sources_next(&sources, false, 0, &wake), b);
     source_note(b, SOURCE_LACKS, false, -1, 8, 0);
-    assert_ptr_equal(sources_next(&sources, 0, &wake), a);
+    assert_ptr_equal(sources_next(&sources, false, 0, &wake), a);
     source_note(a, SOURCE_WRONG, false, -1, 8, 0);
-    assert_null(sources_next(&sources, 0, &wake));
+    assert_null(sources_next(&sources, false, 0, &wake));
     assert_int_equal(wake, -1);
     sources_done(&sources);
 }
