@@ -56,7 +56,7 @@ static enum drop_result fill(struct carrier *carrier, struct drop_arrival *arriv
            (got = ssh_channel_read(carrier->load.channel, block, PIECE, 0)) > 0)
         result = drop_write(arrival, block, (size_t)got);
     /* The end of input is said; a connection that breaks does not say it. */
-    *lost = !ssh_channel_is_eof(carrier->load.channel);
+    *lost = result == DROP_OK && !ssh_channel_is_eof(carrier->load.channel);
     free(block);
     return result;
 }
@@ -83,16 +83,14 @@ static int drop_in(struct carrier *carrier, struct drop *drop)
         return 1;
     }
     result = fill(carrier, arrival, &lost);
-    if (result != DROP_OK || lost) {
-        if (lost)
-            drop_pause(arrival);
-        else
-            drop_abandon(arrival);
-        if (!lost)
-            tell(carrier, carrier->text, drop_result_text(result));
+    if (lost) {
+        drop_pause(arrival);
         return 1;
     }
-    result = drop_publish(arrival, &file, &same, NULL);
+    if (result != DROP_OK) /* nobody goes on with it by this door */
+        drop_abandon(arrival);
+    else
+        result = drop_publish(arrival, &file, &same, NULL);
     if (result != DROP_OK) {
         tell(carrier, carrier->text, drop_result_text(result));
         return 1;

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from browser import Browser
 from conftest import Box, needs, wait_for
+from npm import installed
 
 
 @pytest.fixture(scope="module")
@@ -87,16 +88,7 @@ axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice']})
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory):
     """axe-core's script, from npm; skipped, loudly, where it cannot be had."""
-    folder = tmp_path_factory.mktemp("axe")
-    line = [needs("npm"), "install", "--silent", "--prefix", str(folder), "axe-core@4"]
-    try:
-        done = subprocess.run(line, capture_output=True, timeout=60)
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm did not bring axe-core within a minute")
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if done.returncode != 0 or not script.exists():
-        pytest.skip("npm cannot bring axe-core: " + done.stderr.decode()[-200:])
-    return script.read_text()
+    return (installed(tmp_path_factory.mktemp("axe"), "axe-core@4") / "axe.min.js").read_text()
 
 
 def test_axe_finds_nothing(page, box, axe):
@@ -221,6 +213,22 @@ def test_an_upload_goes_on_after_a_kill(page, box, tmp_path):
     finally:
         slow(page, -1)
     assert digest(box.state / "drop" / "big.bin") == digest(tmp_path / "big.bin")
+
+
+def test_tus_js_client_in_the_page(page, box, tmp_path_factory):
+    """Somebody else's page script, from the box's own origin."""
+    script = installed(tmp_path_factory.mktemp("tus"), "tus-js-client@4") / "dist" / "tus.min.js"
+    page.run(script.read_text() + ";window.tus = tus")
+    told = page.driver.execute_async_script(
+        """const done = arguments[arguments.length - 1];
+        const bytes = new Uint8Array(2000000).map((_, i) => i * 7 + (i >> 8));
+        new tus.Upload(new File([bytes], 'chromium.bin'), {
+            endpoint: '/uploads/', chunkSize: 500000, metadata: {filename: 'chromium.bin'},
+            onSuccess: () => done('done'), onError: (error) => done(String(error))}).start();"""
+    )
+    assert told == "done"
+    kept = (box.state / "drop/chromium.bin").read_bytes()
+    assert kept == bytes((i * 7 + (i >> 8)) % 256 for i in range(2_000_000))
 
 
 def test_refusals_are_sentences(page, make_box, tmp_path):
