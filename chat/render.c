@@ -1,5 +1,4 @@
 #include "chat/render.h"
-#include "base/json.h"
 #include "base/text.h"
 #include "base/when.h"
 
@@ -198,34 +197,17 @@ static void put_line(struct buf *out, const struct message *message)
     buf_putc(out, '\n');
 }
 
-static void put_json(struct buf *out, const struct message *message)
-{
-    char text[WHEN_MAX];
-
-    when_rfc3339(message->at, text);
-    json_object(out, NULL);
-    json_int(out, "id", message->id);
-    json_int(out, "at", message->at);
-    json_string(out, "time", text);
-    json_string(out, "room", message->room);
-    json_string(out, "name", message->name);
-    json_string(out, "to", message->to);
-    json_string(out, "kind", message_kind_name(message->kind));
-    json_string(out, "text", message->text);
-    json_bool(out, "removed", message->removed);
-    json_close(out, '}');
-    buf_putc(out, '\n');
-}
-
 void render_message(struct buf *out, const struct message *message,
                     const struct render_style *style)
 {
-    if (style->form == RENDER_JSON)
-        put_json(out, message);
-    else if (style->form == RENDER_LINE)
+    if (style->form == RENDER_JSON) {
+        message_json(out, message);
+        buf_putc(out, '\n');
+    } else if (style->form == RENDER_LINE) {
         put_line(out, message);
-    else
+    } else {
         put_terminal(out, message, style);
+    }
 }
 
 void render_notice(struct buf *out, const char *text, const struct render_style *style)

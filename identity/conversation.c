@@ -1,6 +1,7 @@
 #include "identity/conversation.h"
 #include "identity/person_private.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/when.h"
@@ -378,4 +379,34 @@ int report_list(struct store *store, int64_t after, report_each *each, void *con
     }
     rows_close(&rows);
     return found;
+}
+
+/* ---- as JSON ---- */
+
+/* An id and its name, or null for nobody and nothing. */
+static void json_who(struct buf *out, const char *id_key, int64_t id, const char *key,
+                     const char *name)
+{
+    if (id == 0)
+        json_null(out, id_key);
+    else
+        json_int(out, id_key, id);
+    json_string(out, key, *name ? name : NULL);
+}
+
+void message_json(struct buf *out, const struct message *message)
+{
+    char time[WHEN_MAX];
+    when_rfc3339(message->at, time);
+    json_object(out, NULL);
+    json_int(out, "id", message->id);
+    json_int(out, "at", message->at);
+    json_string(out, "time", time);
+    json_who(out, "room_id", message->room_id, "room", message->room);
+    json_who(out, "person_id", message->person_id, "name", message->name);
+    json_who(out, "to_id", message->to_id, "to", message->to);
+    json_string(out, "kind", message_kind_name(message->kind));
+    json_string(out, "text", message->removed ? "" : message->text);
+    json_bool(out, "removed", message->removed);
+    json_close(out, '}');
 }

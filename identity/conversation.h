@@ -8,6 +8,7 @@
 #ifndef IDENTITY_CONVERSATION_H
 #define IDENTITY_CONVERSATION_H
 
+#include "base/buf.h"
 #include "identity/person.h"
 
 #define ROOM_LOBBY       1
@@ -32,6 +33,11 @@ struct message {
     char to[NAME_MAX_BYTES];
     const char *text; /* valid during the call that hands the message over */
 };
+
+/* Appends it as one JSON object, the same over SSH and HTTP and in an export: the columns of the
+ * table `message`, the names of room and people (null for none) beside their ids, `time` (RFC 3339,
+ * with the box's offset) beside `at`, and `removed`. */
+void message_json(struct buf *out, const struct message *message);
 
 struct message_new {
     int64_t room_id, person_id, to_id; /* as above */

@@ -93,22 +93,6 @@ static void put_line(struct buf *out, const struct message *message)
     buf_putc(out, '\n');
 }
 
-static void put_json(struct buf *out, const struct message *message)
-{
-    char time[WHEN_MAX];
-    when_rfc3339(message->at, time);
-    json_object(out, NULL);
-    json_int(out, "id", message->id);
-    json_int(out, "at", message->at);
-    json_string(out, "time", time);
-    json_string(out, "kind", message_kind_name(message->kind));
-    json_string(out, "name", message->name[0] ? message->name : NULL);
-    json_string(out, "text", message->removed ? NULL : message->text);
-    if (message->removed)
-        json_bool(out, "removed", true);
-    json_close(out, '}');
-}
-
 static void export_message(void *context, const struct message *message)
 {
     struct room_export *export = context;
@@ -119,7 +103,7 @@ static void export_message(void *context, const struct message *message)
         begin_day(export, day);
     }
     put_line(&export->text, message);
-    put_json(&export->json, message);
+    message_json(&export->json, message);
     export->last_id = message->id;
     export->count++;
 }

@@ -118,7 +118,7 @@ static void publish(const struct buf *block, struct news news)
 void feed_message(struct buf *out, const struct message *message)
 {
     buf_printf(out, "id: %lld\ndata: ", (long long)message->id);
-    words_json(out, message);
+    message_json(out, message);
     buf_puts(out, "\n\n");
 }
 

@@ -268,7 +268,7 @@ void talk_answer(struct call *call)
 static void put_json(void *out, const struct message *message)
 {
     struct buf *json = out;
-    words_json(json, message);
+    message_json(json, message);
 }
 
 void talk_messages(struct call *call)

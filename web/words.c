@@ -1,6 +1,5 @@
 #include "web/words.h"
 
-#include "base/json.h"
 #include "base/mem.h"
 #include "web/html.h"
 #include "web/url.h"
@@ -16,40 +15,6 @@ unsigned words_colour(const char *name)
     for (; *name != '\0'; name++)
         sum += (unsigned char)*name;
     return sum % COLOURS;
-}
-
-/* An id, or null for nobody and nothing. */
-static void json_id(struct buf *out, const char *key, int64_t id)
-{
-    if (id == 0)
-        json_null(out, key);
-    else
-        json_int(out, key, id);
-}
-
-static void json_name(struct buf *out, const char *key, const char *name)
-{
-    json_string(out, key, name[0] == '\0' ? NULL : name);
-}
-
-void words_json(struct buf *out, const struct message *message)
-{
-    char time[WHEN_MAX];
-    when_rfc3339(message->at, time);
-    json_object(out, NULL);
-    json_int(out, "id", message->id);
-    json_int(out, "at", message->at);
-    json_string(out, "time", time);
-    json_id(out, "room_id", message->room_id);
-    json_name(out, "room", message->room);
-    json_id(out, "person_id", message->person_id);
-    json_name(out, "name", message->name);
-    json_id(out, "to_id", message->to_id);
-    json_name(out, "to", message->to);
-    json_string(out, "kind", message_kind_name(message->kind));
-    json_string(out, "text", message->removed ? "" : message->text);
-    json_bool(out, "removed", message->removed);
-    json_close(out, '}');
 }
 
 /* The class of its line: who it is for, or that nobody says it. */

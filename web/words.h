@@ -8,10 +8,6 @@
 #include "base/when.h"
 #include "identity/conversation.h"
 
-/* Appends it as one JSON object: the columns of the table `message`, the names of room and people
- * beside their ids, `time` (RFC 3339, with the box's offset) beside `at`, and `removed`. */
-void words_json(struct buf *out, const struct message *message);
-
 /* Goes through a list of messages, oldest first. */
 struct words_list {
     struct buf *out;

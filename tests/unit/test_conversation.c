@@ -357,6 +357,24 @@ static void a_long_history_reads_fast(void **state)
     print_message("three searches in them: %lld ms\n", (long long)(when_monotonic_ms() - start));
 }
 
+static void json_has_the_columns(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 4096);
+    when_set_zone("UTC");
+    struct message message = {
+        .id = 7, .at = 1000, .room_id = 1, .room = "lobby", .person_id = 3, .name = "ada"};
+    message.text = "</script>";
+    message_json(&out, &message);
+    assert_string_equal(buf_text(&out),
+                        "{\"id\":7,\"at\":1000,\"time\":\"1970-01-01T00:00:01+00:00\","
+                        "\"room_id\":1,\"room\":\"lobby\",\"person_id\":3,\"name\":\"ada\","
+                        "\"to_id\":null,\"to\":null,\"kind\":\"say\","
+                        "\"text\":\"\\u003c/script\\u003e\",\"removed\":false}");
+    buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +390,7 @@ int main(void)
         STORE_TEST(rooms_open_once_and_are_joined),
         STORE_TEST(reports_reach_the_hosts),
         STORE_TEST(a_long_history_reads_fast),
+        cmocka_unit_test(json_has_the_columns),
     };
     return cmocka_run_group_tests_name("conversation", tests, NULL, NULL);
 }

@@ -81,8 +81,9 @@ static void lines_and_json(void **state)
     strcpy(message.room, "ocaml");
     is(&message, line, "2025-11-22T16:00:05+00:00 ada #ocaml one two\n");
     is(&message, json,
-       "{\"id\":7,\"at\":1763827205000,\"time\":\"2025-11-22T16:00:05+00:00\",\"room\":\"ocaml\","
-       "\"name\":\"ada\",\"to\":\"\",\"kind\":\"say\",\"text\":\"one\\ntwo\",\"removed\":false}\n");
+       "{\"id\":7,\"at\":1763827205000,\"time\":\"2025-11-22T16:00:05+00:00\",\"room_id\":2,"
+       "\"room\":\"ocaml\",\"person_id\":1,\"name\":\"ada\",\"to_id\":null,\"to\":null,\"kind\":"
+       "\"say\",\"text\":\"one\\ntwo\",\"removed\":false}\n");
     message.room_id = 0;
     strcpy(message.to, "bob");
     is(&message, line, "2025-11-22T16:00:05+00:00 ada (to bob) one two\n");

@@ -93,22 +93,6 @@ static void dropped_files_are_links(void **state)
     }
 }
 
-static void json_has_the_columns(void **state)
-{
-    (void)state;
-    struct buf out;
-    buf_init(&out, 4096);
-    when_set_zone("UTC");
-    struct message message = lobby_says("</script>");
-    words_json(&out, &message);
-    assert_string_equal(buf_text(&out),
-                        "{\"id\":7,\"at\":1000,\"time\":\"1970-01-01T00:00:01+00:00\","
-                        "\"room_id\":1,\"room\":\"lobby\",\"person_id\":3,\"name\":\"ada\","
-                        "\"to_id\":null,\"to\":null,\"kind\":\"say\","
-                        "\"text\":\"\\u003c/script\\u003e\",\"removed\":false}");
-    buf_done(&out);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,7 +100,6 @@ int main(void)
         cmocka_unit_test(private_lines_say_for_whom),
         cmocka_unit_test(topics),
         cmocka_unit_test(dropped_files_are_links),
-        cmocka_unit_test(json_has_the_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
