@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define TOUCH_EVERY_S 600
+#define ROOM_SPARE    ((int64_t)1 << 20) /* of the disk, for names and rows */
 
 struct cache {
     char *path; /* STATE/mirror */
@@ -379,6 +380,28 @@ int cache_evict(const struct cache *cache, int64_t target, int64_t *left, int64_
     *count = (int64_t)shelf.count - gone;
     free(shelf.files);
     return result < 0 ? -1 : gone;
+}
+
+static int put_unkept(void *context, const struct cache_file *file)
+{
+    int64_t *bytes = context;
+
+    if (!file->kept)
+        *bytes += file->bytes;
+    return 0;
+}
+
+int cache_make_room(const struct cache *cache, int64_t bytes)
+{
+    int64_t available, total, unkept = 0, left, count;
+
+    if (fs_space(cache->path, &available, &total) < 0 || available >= bytes + ROOM_SPARE)
+        return 0;
+    bytes += ROOM_SPARE - available;
+    if (cache_walk(cache, put_unkept, &unkept) < 0 || unkept < bytes ||
+        cache_evict(cache, INT64_MAX, &left, &count) < 0)
+        return -1;
+    return cache_evict(cache, left - bytes, &left, &count);
 }
 
 int64_t cache_limit(const struct cache *cache, const struct config *config, int64_t held,

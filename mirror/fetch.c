@@ -60,6 +60,13 @@ struct fetch *fetch_new(void)
     return fetch;
 }
 
+const char *fetch_authorities(void)
+{
+    const char *file = getenv("SSL_CERT_FILE");
+
+    return file && *file ? file : NULL;
+}
+
 void fetch_set_rate(struct fetch *fetch, int64_t bytes)
 {
     fetch->rate = bytes;
@@ -216,11 +223,11 @@ static void set_conditions(struct transfer *transfer, const struct fetch_request
 static void set_security(struct transfer *transfer, const struct fetch_request *request)
 {
     bool stay = request->unchecked && strncasecmp(request->url, "https:", 6) == 0;
-    const char *authorities = getenv("SSL_CERT_FILE");
+    const char *authorities = fetch_authorities();
 
     curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(transfer->easy, CURLOPT_REDIR_PROTOCOLS_STR, stay ? "https" : "http,https");
-    if (authorities && *authorities)
+    if (authorities)
         curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, authorities);
 }
 

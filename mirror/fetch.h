@@ -31,6 +31,9 @@ struct transfer;
 struct fetch *fetch_new(void);
 void fetch_free(struct fetch *fetch);
 
+/* The file of authorities that SSL_CERT_FILE names; NULL: the system's hold. */
+const char *fetch_authorities(void);
+
 /* Bytes a second for all transfers, 0 no limit. */
 void fetch_set_rate(struct fetch *fetch, int64_t bytes);
 

@@ -14,7 +14,8 @@
 
 #define LINK_FRESH_MS                                                                              \
     30000 /* after an answer, a host that cannot be reached is that host's fault */
-#define DISK_PAUSE_MS 2000
+#define UNKNOWN_ROOM ((int64_t)16 << 20) /* made for an archive that does not say how long it is   \
+                                          */
 
 /* ---- what others get to know ---- */
 
@@ -100,6 +101,31 @@ static void announce(struct flight *flight)
     flight->announced_length = length;
 }
 
+/* Room for what is coming, unknown bytes if that does not say: others may have to leave for it. How
+ * many did, -1 there is none. */
+static int make_room(struct flight *flight, int64_t unknown)
+{
+    struct flights *all = flight->all;
+    int64_t length = part_length(flight->part);
+    int gone = cache_make_room(all->with.cache,
+                               length < 0 ? unknown : length - part_received(flight->part));
+
+    if (gone > 0) {
+        log_warn("the disk is full: %d archives left the cache for that of %s", gone,
+                 flight->label);
+        all->held = -1; /* to be counted again */
+    }
+    return gone;
+}
+
+/* It would only keep others from the little room that there is. */
+static void fail_for_room(struct flight *flight)
+{
+    fail(flight, 503, "The box's disk is full.");
+    part_discard(flight->part);
+    flight->part = NULL;
+}
+
 static int on_head(void *context, const struct response *response)
 {
     struct flight *flight = context;
@@ -124,24 +150,12 @@ static int on_head(void *context, const struct response *response)
     flight->source->etag[0] = '\0';
     if (response_etag_is_strong(response))
         snprintf(flight->source->etag, sizeof flight->source->etag, "%s", response->etag);
+    if (make_room(flight, 0) < 0) {
+        fail_for_room(flight);
+        return -1;
+    }
     announce(flight);
     return 0;
-}
-
-/* Room for what is coming, by letting old archives leave. Whether any did. */
-static bool make_room(struct flight *flight)
-{
-    struct flights *all = flight->all;
-    int64_t bytes = part_length(flight->part), left, count;
-
-    if (bytes < (int64_t)64 << 20)
-        bytes = (int64_t)64 << 20;
-    if (cache_evict(all->with.cache, INT64_MAX, &left, &count) < 0 || left == 0 ||
-        cache_evict(all->with.cache, left > bytes ? left - bytes : 0, &all->held, &all->archives) <=
-            0)
-        return false;
-    log_warn("the disk is full: others left the cache for the archive of %s", flight->label);
-    return true;
 }
 
 static int on_disk(struct flight *flight)
@@ -149,10 +163,9 @@ static int on_disk(struct flight *flight)
     bool full = errno == ENOSPC || errno == EDQUOT;
 
     log_errno("the archive of %s cannot be written", flight->label);
-    if (full && make_room(flight))
-        return stop(flight, SOURCE_BROKE);
-    flight->wake_ms = when_monotonic_ms() + DISK_PAUSE_MS;
-    fail(flight, 503, "The box's disk is full.");
+    if (full && make_room(flight, UNKNOWN_ROOM) > 0)
+        return stop(flight, SOURCE_FROM_START);
+    fail_for_room(flight);
     return stop(flight, SOURCE_BROKE);
 }
 
@@ -420,7 +433,8 @@ void flight_pause(struct flight *flight)
     flight->transfer = NULL;
     flight->source = NULL;
     flight->all->running--;
-    part_break(flight->part);
+    if (flight->part)
+        part_break(flight->part);
 }
 
 void flight_show(struct flight *flight, int64_t now_ms)

@@ -97,11 +97,13 @@ static void loop(struct mirror_service *self)
 static int confine(const struct config *config)
 {
     char *mirror = config_path(config, "mirror"), *store = config_path(config, "store");
+    const char *authorities = fetch_authorities();
     const struct sandbox_path paths[] = {
-        {mirror, SANDBOX_WRITE},
-        {store,  SANDBOX_WRITE}
+        {mirror,      SANDBOX_WRITE},
+        {store,       SANDBOX_WRITE},
+        {authorities, SANDBOX_READ }
     };
-    int result = sandbox_files(SERVICE_MIRROR, paths, sizeof paths / sizeof *paths);
+    int result = sandbox_files(SERVICE_MIRROR, paths, authorities ? 3 : 2);
 
     free(mirror);
     free(store);

@@ -1,0 +1,181 @@
+"""The mirror's way out: certificates, a proxy; and a disk that is full."""
+
+import subprocess
+
+import pytest
+from conftest import needs, needs_root, program
+from test_mirror import KB, MB, get, make_mirror, noise, upstream  # noqa: F401
+from upstream import Repository, Upstream, Weather
+
+
+class Authority:
+    """A certificate authority of our own, and certificates by it."""
+
+    def __init__(self, folder):
+        self.folder, self.openssl = folder, needs("openssl")
+        self.make("ca", "req", "-x509", "-subj", "/CN=riad test authority", "-days", "2")
+        self.file = folder / "ca.crt"
+
+    def make(self, name, *words, extensions=""):
+        (self.folder / "ext").write_text(extensions)
+        subprocess.run(
+            [self.openssl, *words, "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+             "-keyout", f"{name}.key", "-out", f"{name}.crt"],
+            cwd=self.folder, check=True, capture_output=True,
+        )  # fmt: skip
+
+    def sign(self, name, address="IP:127.0.0.1", days=2):
+        """The PEM file of a certificate for that address, and its key."""
+        self.make(name, "req", "-subj", f"/CN={name}", extensions=f"subjectAltName={address}")
+        subprocess.run(
+            [self.openssl, "x509", "-req", "-in", f"{name}.crt", "-CA", "ca.crt", "-CAkey",
+             "ca.key", "-CAcreateserial", "-days", str(days), "-extfile", "ext",
+             "-out", f"{name}.signed"],
+            cwd=self.folder, check=True, capture_output=True,
+        )  # fmt: skip
+        return self.bundle(name, f"{name}.signed")
+
+    def bundle(self, name, certificate):
+        path = self.folder / f"{name}.pem"
+        path.write_text(
+            (self.folder / certificate).read_text() + (self.folder / f"{name}.key").read_text()
+        )
+        return path
+
+    def self_signed(self, name):
+        self.make(name, "req", "-x509", "-subj", f"/CN={name}", "-days", "2",
+                  "-addext", "subjectAltName=IP:127.0.0.1")  # fmt: skip
+        return self.bundle(name, f"{name}.crt")
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+def test_certificates(make_box, authority):
+    """The right one serves; a wrong host's, an expired, a self-signed one are refused, and the
+    box says why; its archives come from where they can be had."""
+    good = Upstream(tls=authority.sign("good"))
+    bad = {
+        "no alternative certificate subject name": Upstream(tls=authority.sign("other", "DNS:other.example")),
+        "certificate has expired": Upstream(tls=authority.sign("old", days=-1)),
+        "self-signed certificate|self signed": Upstream(tls=authority.self_signed("self")),
+    }
+    repository, body = Repository(good), noise(1, 300 * KB)
+    path = repository.add("a.1", body)["md5"]
+    repository.publish()
+    for upstream in bad.values():  # noqa: F402
+        upstream.files = good.files
+    boxes = []
+    for upstream in [good, *bad.values()]:
+        box = make_box(
+            start=False,
+            chat={"enabled": "no"},
+            mirror={
+                "upstream": upstream.url,
+                "caches": ",".join(each.url + "/cache" for each in [*bad.values(), good]),
+                "refresh": "1h",
+            },
+        )
+        box.environment["SSL_CERT_FILE"] = str(authority.file)
+        boxes.append(box)
+        box.start()
+    boxes[0].wait_log("the index of https://.* is here")
+    assert get(boxes[0], path) == (200, body)
+    for box, why in zip(boxes[1:], bad):
+        box.wait_log(rf"the index at https://.* cannot be had: .*({why})")
+    assert all(not each.requests for each in bad.values())
+    for upstream in [good, *bad.values()]:
+        upstream.close()
+
+
+def test_https_stays_https(make_box, authority, upstream):  # noqa: F811
+    """An index is never taken from http where https was asked for; an archive has its digests."""
+    secure = Upstream(tls=authority.sign("good"))
+    repository, body = Repository(upstream), b"alpha"
+    path = repository.add("a.1", body)["md5"]
+    repository.publish()
+    secure.put("/index.tar.gz", repository.index())
+    secure.put(path, b"")
+    secure.weather(path, Weather(location=upstream.url + path))
+    box = make_box(
+        start=False, chat={"enabled": "no"}, mirror={"upstream": secure.url, "caches": secure.url + "/cache"}
+    )
+    box.environment["SSL_CERT_FILE"] = str(authority.file)
+    box.start()
+    box.wait_log("the index of https://.* is here")
+    assert get(box, path) == (200, body)
+    assert upstream.asked(path)
+    secure.put("/index.tar.gz", b"")
+    secure.weather("/index.tar.gz", Weather(location=upstream.url + "/index.tar.gz"))
+    box.riad("mirror", "refresh", check=1)
+    assert "cannot be had" in box.log() and not upstream.asked("/index.tar.gz")
+    secure.close()
+
+
+def test_a_proxy(make_box, upstream):  # noqa: F811
+    """http_proxy and no_proxy, in the environment as everywhere."""
+    repository = Repository(upstream)
+    near = repository.add("near.1", b"near")["md5"]
+    repository.publish("http://far.invalid/index.tar.gz")
+    upstream.put("http://far.invalid/cache/" + "md5/" + near.split("md5/")[1], b"near")
+    box = make_box(
+        start=False,
+        chat={"enabled": "no"},
+        mirror={"upstream": "http://far.invalid", "caches": "http://far.invalid/cache"},
+    )
+    box.environment.update(http_proxy=upstream.url, no_proxy="")
+    box.start()
+    box.wait_log("the index of http://far.invalid/index.tar.gz is here")
+    assert get(box, near) == (200, b"near")
+
+
+MOUNT = 'mkdir -p "$0/mirror"; mount -t tmpfs -o size=6m,mode=0770 riad-test "$0/mirror" && exec "$@"'
+
+
+def riad_inside(box, *words):
+    """`riad` where the box sees its mounts."""
+    line = [needs("nsenter"), "--mount", f"--target={box.process.pid}", program("riad"), words[0]]
+    subprocess.run([*line, "-c", box.conf, *words[1:]], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_a_full_disk(make_box, upstream):  # noqa: F811
+    """What was prefetched stays and is served; what does not fit is refused, says why, and keeps no
+    room from what does; the rest makes way."""
+    needs_root()
+    repository = Repository(upstream)
+    bodies = {name: noise(len(name), 900 * KB) for name in ("a", "bb", "ccc", "dddd", "eeeee", "ffffff")}
+    paths = {name: repository.add(f"{name}.1", body)["md5"] for name, body in bodies.items()}
+    big, small = repository.add("big.1", noise(9, 8 * MB))["md5"], noise(10, 300 * KB)
+    open_end = repository.add("open.1", noise(11, 8 * MB))["md5"]
+    path = repository.add("small.1", small)["md5"]
+    upstream.weather(open_end, *[Weather(chunked=True)] * 9)
+    repository.publish()
+    box = make_box(
+        start=False,
+        box={"reserve": "0%"},
+        chat={"enabled": "no"},
+        mirror={"upstream": upstream.url, "caches": upstream.url + "/cache", "cache_size": "1G"},
+    )
+    box.wrapper = [needs("unshare"), "--mount", "sh", "-c", MOUNT, str(box.state)]
+    box.start()
+    box.wait_log("the index of .* is here")
+    riad_inside(box, "prefetch", "a", "bb")
+    for name in ("ccc", "dddd"):
+        assert get(box, paths[name]) == (200, bodies[name])
+    sent = upstream.sent
+    assert get(box, big)[0] == 503  # before a byte of it: it cannot fit
+    assert upstream.sent < sent + 2 * MB
+    status, text = get(box, open_end)
+    assert status == 503 or text is None  # or where there was no more room
+    assert get(box, path) == (200, small)
+    for name in ("eeeee", "ffffff"):
+        assert get(box, paths[name]) == (200, bodies[name])
+    assert "left the cache" in box.log()
+    requests = len(upstream.requests)
+    for name in ("a", "bb", "ffffff"):
+        assert get(box, paths[name]) == (200, bodies[name])
+    assert len(upstream.requests) == requests
+    assert get(box, "/index.tar.gz")[0] == 200
+    riad_inside(box, "mirror", "refresh")
