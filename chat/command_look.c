@@ -332,6 +332,8 @@ void command_files(struct store *store, struct request *request)
     }
     if (request->arguments[0] != '\0')
         query.words = request->arguments;
+    else
+        query.off_shelf = true;
     files.items = calloc(MOST_FILES, sizeof(*files.items));
     if (files.items == NULL || drop_list(drop, &query, keep_file, &files) != 0)
         command_fail(request, 1, "the drop cannot be read now");

@@ -68,10 +68,14 @@ struct drop_file {
     int64_t person_id;          /* 0: nobody's, a guest's */
     char owner[NAME_MAX_BYTES]; /* "" likewise */
     bool yours;                 /* the actor given to drop_look_as owns it */
+    bool by_hand;               /* put there on the box's disk: nobody's, not even a guest's */
     int64_t size, created_at, modified_at, downloads;
     bool has_sha256; /* not yet for what was just put there by hand */
     uint8_t sha256[DIGEST_SHA256_SIZE];
 };
+
+/* Whose it is, in words: a name, "a guest", "the organiser". */
+const char *drop_owner_text(const struct drop_file *file);
 
 /* ---- reading ---- */
 
@@ -98,6 +102,7 @@ struct drop_query {
     const char *after;         /* continue behind this path; NULL: from the start */
     int64_t limit;             /* 0: all */
     bool newest;               /* newest first rather than by name */
+    bool off_shelf;            /* without shelf/, which may hold whole repositories */
 };
 /* each must not use the drop's store. 0 or -1. */
 int drop_list(struct drop *drop, const struct drop_query *query, drop_each *each, void *context);

@@ -43,6 +43,12 @@ static void take_row(struct rows *rows, const struct drop_actor *actor, struct d
         memcpy(file->sha256, sha256, sizeof file->sha256);
     guest = rows_bytes(rows, 9, &length);
     file->yours = actor && drop_owns(actor, file->person_id, guest, length);
+    file->by_hand = file->person_id == 0 && length == 0;
+}
+
+const char *drop_owner_text(const struct drop_file *file)
+{
+    return *file->owner ? file->owner : file->by_hand ? "the organiser" : "a guest";
 }
 
 int drop_index_get(struct drop *drop, const char *path, const struct drop_actor *actor,
@@ -217,7 +223,7 @@ static void open_files(struct rows *rows, struct drop *drop, const struct drop_q
     static const char wheres[] =
         "AND (?2 = 0 OR f.person_id = ?2) AND +f.created_at >= ?3 AND (?4 = 0 OR +f.created_at < "
         "?4) AND instr(f.folded, ?5) AND instr(f.folded, ?6) AND instr(f.folded, ?7) AND "
-        "instr(f.folded, ?8) ";
+        "instr(f.folded, ?8) AND (?12 = 0 OR f.path NOT GLOB 'shelf/*') ";
     int64_t limit = query->limit > 0 ? query->limit : -1, at, id;
     char sql[1024];
 
@@ -228,13 +234,13 @@ static void open_files(struct rows *rows, struct drop *drop, const struct drop_q
                  : "f.path > ?10 AND ?11 = ?11 ORDER BY f.path");
     if (query->newest) {
         newest_after(drop, query->after, &at, &id);
-        rows_open(rows, drop->store, sql, "siiissssiii", query->folder, query->person_id,
+        rows_open(rows, drop->store, sql, "siiissssiiii", query->folder, query->person_id,
                   query->from_ms, query->until_ms, words->word[0], words->word[1], words->word[2],
-                  words->word[3], limit, at, id);
+                  words->word[3], limit, at, id, (int64_t)query->off_shelf);
     } else {
-        rows_open(rows, drop->store, sql, "siiissssisi", query->folder, query->person_id,
+        rows_open(rows, drop->store, sql, "siiissssisii", query->folder, query->person_id,
                   query->from_ms, query->until_ms, words->word[0], words->word[1], words->word[2],
-                  words->word[3], limit, after, (int64_t)0);
+                  words->word[3], limit, after, (int64_t)0, (int64_t)query->off_shelf);
     }
 }
 

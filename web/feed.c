@@ -168,7 +168,8 @@ static void put_file(struct store *store, int64_t id)
     json_object(&data, NULL);
     json_int(&data, "id", id);
     rows_open(&rows, store,
-              "SELECT path, person_id, name, size, file.created_at, downloads FROM file "
+              "SELECT path, person_id, name, size, file.created_at, downloads, "
+              "person_id IS NULL AND guest IS NULL FROM file "
               "LEFT JOIN person ON person.id = person_id WHERE file.id = ?",
               "i", id);
     bool there = rows_next(&rows) == 1;
@@ -182,6 +183,7 @@ static void put_file(struct store *store, int64_t id)
         json_int(&data, "created_at", rows_int(&rows, 4));
         json_string(&data, "time", time);
         json_int(&data, "downloads", rows_int(&rows, 5));
+        json_bool(&data, "by_hand", rows_int(&rows, 6));
     }
     rows_close(&rows);
     json_close(&data, '}');

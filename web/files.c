@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define FOLLOW_STEP    65536
@@ -44,6 +45,15 @@ static void file_head(void *context, struct http_request *request)
         reply_header(request, "Vary", "Accept");
 }
 
+/* Style is text, but for pages on the shelf. */
+static const char *type_of(const char *path)
+{
+    size_t length = strlen(path);
+    if (drop_path_on_shelf(path) && length > 4 && strcasecmp(path + length - 4, ".css") == 0)
+        return "text/css; charset=utf-8";
+    return media_of(path).type;
+}
+
 static void send_found(struct call *call, const struct drop_file *file, int fd)
 {
     char hex[2 * DIGEST_SHA256_SIZE + 1] = "";
@@ -54,7 +64,7 @@ static void send_found(struct call *call, const struct drop_file *file, int fd)
                                     .size = file->size,
                                     .modified_ms = file->modified_at,
                                     .etag = hex,
-                                    .type = media_of(file->path).type,
+                                    .type = type_of(file->path),
                                     .head = file_head,
                                     .context = (void *)(uintptr_t)file};
     if (request->method == HTTP_GET && http_header(request, "Range") == NULL &&

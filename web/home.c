@@ -128,7 +128,9 @@ static void page_fill(struct home *home, struct buf *out)
     struct call *call = home->call;
     struct buf files, coming, chat;
     char next[DROP_PATH_MAX];
-    struct drop_query newest = {.newest = true, .limit = NEWEST};
+    struct drop_query newest = {.newest = true, .limit = NEWEST, .off_shelf = true};
+    struct drop_file shelf;
+    bool has_shelf = drop_look(call->drop, "shelf", &shelf) == DROP_OK;
     buf_init(&files, BODY_MAX);
     buf_init(&coming, BODY_MAX);
     buf_init(&chat, BODY_MAX);
@@ -147,6 +149,7 @@ static void page_fill(struct home *home, struct buf *out)
         TEMPLATE_HTML("coming", buf_text(&coming)),
         TEMPLATE_HTML("files", buf_text(&files)),
         TEMPLATE_TEXT("totals", home->totals),
+        TEMPLATE_TEXT("shelf", has_shelf ? "1" : ""),
         TEMPLATE_HTML("chat", buf_text(&chat)),
         TEMPLATE_TEXT("ssh", home->address.ssh),
         TEMPLATE_TEXT("scp", home->address.scp),
@@ -179,8 +182,7 @@ static void put_line(void *context, const struct drop_file *file)
     char size[WHEN_MAX], time[WHEN_MAX];
     when_size_text(file->size, size);
     when_rfc3339(file->created_at, time);
-    buf_printf(context, "  %s  %8s  %s  (%s)\n", time, size, file->path,
-               file->owner[0] == '\0' ? "a guest" : file->owner);
+    buf_printf(context, "  %s  %8s  %s  (%s)\n", time, size, file->path, drop_owner_text(file));
 }
 
 static void text_lines(const struct home *home, struct buf *out)
@@ -225,7 +227,7 @@ static void answer_text(struct home *home)
     else
         buf_printf(&out, "open, up to %s each, %s free.\n", home->max_file, home->space);
     buf_printf(&out, "%s.\n", home->totals);
-    struct drop_query newest = {.newest = true, .limit = NEWEST};
+    struct drop_query newest = {.newest = true, .limit = NEWEST, .off_shelf = true};
     drop_list(call->drop, &newest, put_line, &out);
     buf_putc(&out, '\n');
     text_lines(home, &out);

@@ -54,7 +54,7 @@ static void link_put(struct buf *out, const struct drop_file *file, bool whole)
 static void owner_put(struct buf *out, const char *owner)
 {
     buf_puts(out, "<small>");
-    html_text(out, owner[0] == '\0' ? "a guest" : owner);
+    html_text(out, owner);
     buf_puts(out, "</small> ");
 }
 
@@ -102,7 +102,7 @@ static void file_put(struct call *call, const struct drop_file *file, bool whole
     link_put(out, file, whole);
     if (!file->folder) {
         size_put(out, file->size);
-        owner_put(out, file->owner);
+        owner_put(out, drop_owner_text(file));
         html_time(out, file->created_at, when_wall_ms());
         if (!whole)
             details_put(out, file);
@@ -147,7 +147,7 @@ static void coming_put(void *context, const struct drop_coming *coming)
         buf_printf(out, " of %s", size);
     }
     buf_puts(out, "</small> ");
-    owner_put(out, coming->owner);
+    owner_put(out, coming->owner[0] == '\0' ? "a guest" : coming->owner);
     buf_puts(out, "</li>\n");
 }
 
@@ -253,7 +253,8 @@ static void listing_fill(struct call *call, const char *folder, struct listing *
         TEMPLATE_TEXT("searched", listing->searched ? "1" : ""),
         TEMPLATE_TEXT("trouble", listing->trouble),
         TEMPLATE_TEXT("more", buf_text(&more)),
-        TEMPLATE_TEXT("may_drop", home_no_drop(call) == NULL ? "1" : ""),
+        TEMPLATE_TEXT("may_drop",
+                      home_no_drop(call) == NULL && !drop_path_on_shelf(folder) ? "1" : ""),
     };
     template_put(out, asset_template("files.html"), values, sizeof values / sizeof values[0]);
     buf_done(&files);

@@ -174,12 +174,13 @@ void reply_own_page_to(struct http_request *request, const char *addresses)
     reply_header(request, "X-Frame-Options", "DENY");
 }
 
-void reply_peoples_bytes(struct http_request *request, const char *name, bool inline_ok)
+void reply_peoples_bytes(struct http_request *request, const char *path, bool inline_ok)
 {
     struct buf encoded, plain;
     buf_init(&encoded, 4 * DROP_PATH_MAX);
     buf_init(&plain, DROP_PATH_MAX);
-    name = drop_path_name(name);
+    bool shelf = drop_path_on_shelf(path);
+    const char *name = drop_path_name(path);
     url_encode(&encoded, name, false);
     for (const char *at = name; *at != '\0'; at++)
         buf_putc(&plain,
@@ -192,7 +193,8 @@ void reply_peoples_bytes(struct http_request *request, const char *name, bool in
                      ? "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'"
                      : "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self' data:; "
                        "style-src 'self' 'unsafe-inline'");
-    reply_header(request, "Cross-Origin-Resource-Policy", "same-origin");
+    /* A page on the shelf, sandboxed, is of no origin: its own style and pictures are foreign. */
+    reply_header(request, "Cross-Origin-Resource-Policy", shelf ? "cross-origin" : "same-origin");
     buf_done(&encoded);
     buf_done(&plain);
 }

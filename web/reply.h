@@ -36,9 +36,9 @@ void reply_own_page(struct http_request *request);
 /* The same, for one whose forms may lead to these addresses, too (with blanks between; "" none). */
 void reply_own_page_to(struct http_request *request, const char *addresses);
 
-/* For bytes that somebody dropped: sandboxed, and offered as a download unless inline_ok. name
- * becomes the file name (RFC 6266 with UTF-8). */
-void reply_peoples_bytes(struct http_request *request, const char *name, bool inline_ok);
+/* For bytes that somebody dropped: sandboxed, and offered as a download unless inline_ok. The last
+ * part of path becomes the file name (RFC 6266 with UTF-8). */
+void reply_peoples_bytes(struct http_request *request, const char *path, bool inline_ok);
 
 /* ---- endings ---- */
 

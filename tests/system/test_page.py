@@ -231,6 +231,32 @@ def test_tus_js_client_in_the_page(page, box, tmp_path_factory):
     assert kept == bytes((i * 7 + (i >> 8)) % 256 for i in range(2_000_000))
 
 
+def test_the_shelf_shows_its_pages_and_runs_nothing(page, box):
+    """HTML with its own style and pictures, in a sandbox; the newest files leave the shelf out."""
+    shelf = box.state / "drop" / "shelf" / "manual"
+    shelf.mkdir(parents=True)
+    (shelf / "style.css").write_text("h1 { color: rgb(1, 2, 3) }")
+    (shelf / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"/>')
+    (shelf / "index.html").write_text(
+        "<!doctype html><title>quiet</title><link rel=stylesheet href=style.css><h1>Manual</h1>"
+        "<img src=dot.svg><script>document.title = 'ran'</script>"
+    )
+    page.open(box.url("/files/shelf/manual/index.html"))
+    seen = page.run(
+        "return [document.title, getComputedStyle(document.querySelector('h1')).color,"
+        "document.querySelector('img').naturalWidth, origin]"
+    )
+    assert seen == ["quiet", "rgb(1, 2, 3)", 40, "null"]
+    assert len(page.complaints()) == 1, "the script that did not run, and nothing else"
+    page.open(box.url("/"))
+    assert "manual" not in page.text("#here")
+    page.driver.find_element("link text", "the organiser's shelf").click()
+    page.wait_text("manual/")
+    page.open(box.url("/files/shelf/manual/"))
+    assert "the organiser" in page.text("main") and "a guest" not in page.text("main")
+    assert not page.all("#drop")
+
+
 def test_refusals_are_sentences(page, make_box, tmp_path):
     box = make_box(web={"max_file": "1K"})
     (tmp_path / "big.bin").write_bytes(bytes(5000))

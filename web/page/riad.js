@@ -284,7 +284,7 @@ function deletable(row, path) {
 function fileRow(file) {
   const row = make('li', {id: 'f' + file.id},
     make('a', {href: address(file.path), textContent: file.path}), make('small', {textContent: size(file.size)}),
-    make('small', {textContent: file.owner || 'a guest'}), make('time', {dateTime: file.time, textContent: file.time.slice(11, 16)}));
+    make('small', {textContent: file.owner || (file.by_hand ? 'the organiser' : 'a guest')}), make('time', {dateTime: file.time, textContent: file.time.slice(11, 16)}));
   if (host || (me ? file.owner === me : !file.owner && mine.has(file.path))) deletable(row, file.path);
   return row;
 }
@@ -294,6 +294,7 @@ const renew = () => { if (running.size) setTimeout(renew, 3000); else location.r
 
 const news = {
   file(file) {
+    if (file.path.startsWith('shelf/')) return;
     const old = $('f' + file.id);
     if (old) return old.replaceWith(fileRow(file));
     $('here').prepend(fileRow(file));
