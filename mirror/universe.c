@@ -237,9 +237,11 @@ struct dependency {
 static void on_dependency(void *context, const char *name, const struct opam_item *options)
 {
     const struct dependency *dependency = context;
+    bool is_compiler = strcmp(name, "ocaml") == 0;
 
     choose_newest(dependency->universe, name, options,
-                  dependency->of ? dependency->of->version : "", UNIVERSE_NEWEST);
+                  dependency->of ? dependency->of->version : "",
+                  is_compiler ? UNIVERSE_COMPILERS : UNIVERSE_NEWEST);
 }
 
 /* Follows the formulas of all that is chosen. */

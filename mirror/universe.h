@@ -5,8 +5,9 @@
  * which takes half a second. Choosing is generous on purpose: what is fetched at home and not
  * needed costs disk, what is missing at the event costs an hour. So every alternative of a formula
  * is taken, every platform's extra sources, and of each dependency the newest UNIVERSE_NEWEST
- * versions that its own constraint allows. Left out is what only tests, documentation and
- * development setups need.
+ * versions that its own constraint allows; of the compiler, which opam's solver chooses with less
+ * regard for its age than for what else it allows, the newest UNIVERSE_COMPILERS. Left out is what
+ * only tests, documentation and development setups need.
  */
 #ifndef MIRROR_UNIVERSE_H
 #define MIRROR_UNIVERSE_H
@@ -18,7 +19,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define UNIVERSE_NEWEST 3
+#define UNIVERSE_NEWEST    3
+#define UNIVERSE_COMPILERS 20 /* reaches back to 4.14 */
 
 struct universe_archive {
     char *extra; /* NULL: the package's url */

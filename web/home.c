@@ -207,8 +207,9 @@ static void text_lines(const struct home *home, struct buf *out)
     buf_printf(out,
                "        with a git default, opam 2.2 and later:\n"
                "        opam option --global 'archive-mirrors+=\"%s/opam/cache\"'\n"
+               "        opam option --global 'archive-mirrors-=\"%s/opam/cache\"'   on leaving\n"
                "        (dune's own package management ignores archive mirrors today)\n",
-               origin);
+               origin, origin);
 }
 
 static void answer_text(struct home *home)
