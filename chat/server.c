@@ -174,16 +174,13 @@ int server_open(struct server *server, struct service *service, struct config *c
 
     *server = (struct server){.service = service, .config = config, .epoll = -1};
     memcpy(server->bells, service->others, sizeof(server->bells));
-    atomic_store(&server->keep_s, config->box.keep);
     server->store_path = config_path(config, "store/riad.db");
     if (!service->kept && store_migrate(server->store_path) != 0)
         return -1;
     if (open_bind(server) != 0 || confine(server) != 0)
         return -1;
-    start = (struct worker_start){.path = server->store_path,
-                                  .bells = server->bells,
-                                  .bell_count = SERVICE_OTHERS,
-                                  .keep_s = &server->keep_s};
+    start = (struct worker_start){
+        .path = server->store_path, .bells = server->bells, .bell_count = SERVICE_OTHERS};
     server->login = login_open(server->store_path, config);
     server->carriers = carriers_new();
     server->worker = server->login != NULL ? worker_start(&start) : NULL;
@@ -388,7 +385,7 @@ static void reload(struct server *server)
     server->config = fresh;
     server->hall.config = fresh;
     login_reconfigure(server->login, fresh);
-    atomic_store(&server->keep_s, fresh->box.keep);
+    drop_keeper_forget_after(server->keeper, fresh->box.keep);
     log_info("the configuration is taken up");
 }
 

@@ -30,7 +30,6 @@ struct server {
     struct hall hall;
     struct carriers *carriers;
     struct drop_keeper *keeper; /* in turn with riad-web's */
-    _Atomic int64_t keep_s;
     struct {
         char address[64];
         int64_t until;

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "base/when.h"
 #include "identity/event.h"
-#include "identity/reset.h"
 
 #include <assert.h>
 #include <poll.h>
@@ -16,13 +15,12 @@
 #define SAY_AT_ONCE   64  /* messages a transaction */
 #define SYNC_AFTER_MS 400 /* what was said is synced within a second */
 #define HERE_EVERY_MS 200 /* who is here is read at most this often */
-#define TIDY_EVERY_MS (60 * 1000)
+#define LOOK_EVERY_MS (60 * 1000)
 
 struct worker {
     struct store *store;
     pthread_t thread;
     int wake_fd, answer_fd;
-    _Atomic int64_t *keep_s;
     pthread_mutex_t lock; /* guards the rest of this group */
     struct job *queue, **queue_end;
     struct job *done, **done_end;
@@ -30,8 +28,7 @@ struct worker {
     bool stop;
     /* The thread's own. */
     int64_t seen_event, newest; /* newest: the newest message handed over */
-    int64_t dirty_since, here_at, tidy_at;
-    struct reset_clock clock; /* for what is forgotten by its age */
+    int64_t dirty_since, here_at;
     bool here_dirty;
     struct news *found, **found_end;
 };
@@ -270,22 +267,17 @@ static struct job *run_jobs(struct worker *worker, struct job *job)
 static void keep_house(struct worker *worker)
 {
     int64_t now = when_monotonic_ms();
-    int64_t keep = atomic_load(worker->keep_s);
 
     if (worker->dirty_since != 0 && now - worker->dirty_since >= SYNC_AFTER_MS)
         sync_store(worker);
     if (worker->here_dirty && now - worker->here_at >= HERE_EVERY_MS)
         bring_here(worker);
-    if (now - worker->tidy_at >= TIDY_EVERY_MS) {
-        worker->tidy_at = now;
-        reset_tidy(worker->store, &worker->clock, keep);
-    }
 }
 
 static int wait_ms(const struct worker *worker)
 {
     int64_t now = when_monotonic_ms();
-    int64_t until = worker->tidy_at + TIDY_EVERY_MS;
+    int64_t until = now + LOOK_EVERY_MS;
 
     if (worker->dirty_since != 0 && worker->dirty_since + SYNC_AFTER_MS < until)
         until = worker->dirty_since + SYNC_AFTER_MS;
@@ -346,15 +338,12 @@ static struct worker *worker_new(const struct worker_start *start)
 {
     struct worker *worker = mem_alloc(sizeof(*worker));
 
-    worker->keep_s = start->keep_s;
     worker->queue_end = &worker->queue;
     worker->done_end = &worker->done;
     worker->news_end = &worker->news;
     worker->found_end = &worker->found;
     worker->wake_fd = doorbell_open();
     worker->answer_fd = doorbell_open();
-    worker->tidy_at = when_monotonic_ms();
-    reset_clock_is_steady(&worker->clock, when_wall_ms(), worker->tidy_at);
     pthread_mutex_init(&worker->lock, NULL);
     return worker;
 }

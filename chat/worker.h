@@ -77,7 +77,6 @@ struct worker_start {
     const char *path; /* of the store */
     const int *bells;
     size_t bell_count;
-    _Atomic int64_t *keep_s; /* forget messages older than this; 0 never */
 };
 
 /* Opens the store and starts the thread. NULL, logged. */

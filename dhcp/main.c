@@ -7,11 +7,13 @@
 #include "dhcp/lan.h"
 #include "dhcp/mdns.h"
 #include "dhcp/script.h"
+#include "identity/reset.h"
 
 #include <poll.h>
 #include <stdlib.h>
 
 #define TURN_MS         60000
+#define HOUSE_EVERY_MS  60000
 #define CONFIG_TEXT_MAX (4 * 1024 * 1024)
 
 /* Waits for any of what lan and mdns listen to, or for the service's own events. */
@@ -62,9 +64,22 @@ static int reload(struct service *service, struct config *config, struct lan *la
     return result;
 }
 
+/* Forgets by age, where neither the chat nor the web is there to do it. */
+static void keep_house(const struct config *config, struct store *store, struct reset_clock *clock)
+{
+    static int64_t next_ms;
+    int64_t now_ms = when_monotonic_ms();
+
+    if (config->chat.enabled || config->web.enabled || now_ms < next_ms)
+        return;
+    next_ms = now_ms + HOUSE_EVERY_MS;
+    reset_tidy(store, clock, config->box.keep);
+}
+
 /* The life of the service until it shall stop. 0 or -1. */
 static int serve(struct service *service, struct config *config, struct lan *lan, struct mdns *mdns)
 {
+    struct reset_clock clock = {0};
     bool ready = false;
 
     for (;;) {
@@ -81,6 +96,7 @@ static int serve(struct service *service, struct config *config, struct lan *lan
             return 0;
         if (happened & SERVICE_TICK)
             lan_tick(lan);
+        keep_house(config, lan->store, &clock);
         if ((happened & SERVICE_RELOAD) && reload(service, config, lan, mdns) < 0)
             return -1;
     }

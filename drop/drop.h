@@ -272,10 +272,13 @@ int drop_tidy(struct drop *drop);
  * The drop's own thread, started by riad-web and riad-chat alike (after sandbox_files): whichever
  * process holds the lock keeps the house, the other waits for its turn. It tidies at its start and
  * then every few minutes, watches what is done by hand (inotify), reads digests that are missing,
- * and announces in the lobby what has arrived. bells are the doorbells to ring.
+ * and announces in the lobby what has arrived. Whoever keeps the house forgets by age, too
+ * (identity/reset.h): drop_keeper_forget_after takes up a new [box] keep. bells are the doorbells
+ * to ring.
  */
 struct drop_keeper;
 struct drop_keeper *drop_keeper_start(const struct config *config, const int *bells, size_t count);
+void drop_keeper_forget_after(struct drop_keeper *keeper, int64_t keep_s);
 void drop_keeper_stop(struct drop_keeper *keeper);
 
 #endif

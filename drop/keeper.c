@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/when.h"
+#include "identity/reset.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,6 +22,7 @@
 #define LOOK_MS         1000 /* between two looks at the store */
 #define TURN_MS         2000 /* between two tries to become the one who keeps */
 #define EXPIRE_EVERY_MS (60 * 1000)
+#define HOUSE_EVERY_MS  (60 * 1000)
 #define TIDY_EVERY_MS   (30 * 60 * 1000) /* what inotify(7) does not tell */
 #define WATCHED         (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR)
 
@@ -42,8 +44,10 @@ struct drop_keeper {
     int inotify_fd;
     struct watch *watches;
     size_t watch_count, watch_room;
-    bool unread;   /* a digest may be missing */
-    bool disorder; /* events were lost: tidy */
+    bool unread;              /* a digest may be missing */
+    bool disorder;            /* events were lost: tidy */
+    _Atomic int64_t keep_s;   /* [box] keep */
+    struct reset_clock clock; /* for what is forgotten by its age */
 };
 
 static _Atomic int nudge_fd = -1;
@@ -222,7 +226,7 @@ static int sooner(int one, int other)
 
 static void keep(struct drop_keeper *keeper)
 {
-    int64_t tidied = when_monotonic_ms(), expired = tidied, now;
+    int64_t tidied = when_monotonic_ms(), expired = tidied, housed = tidied - HOUSE_EVERY_MS, now;
     int next = 0;
 
     tidy(keeper);
@@ -236,6 +240,10 @@ static void keep(struct drop_keeper *keeper)
         if (now - expired >= EXPIRE_EVERY_MS) {
             drop_expire(keeper->drop);
             expired = now;
+        }
+        if (now - housed >= HOUSE_EVERY_MS) {
+            reset_tidy(keeper->store, &keeper->clock, keeper->keep_s);
+            housed = now;
         }
         if (keeper->disorder || now - tidied >= TIDY_EVERY_MS) {
             tidy(keeper);
@@ -316,6 +324,7 @@ struct drop_keeper *drop_keeper_start(const struct config *config, const int *be
     int error;
 
     keeper->config = config;
+    keeper->keep_s = config->box.keep;
     keeper->bell_count = count < BELLS_MAX ? count : BELLS_MAX;
     for (size_t i = 0; i < keeper->bell_count; i++)
         keeper->bells[i] = bells[i];
@@ -337,6 +346,12 @@ struct drop_keeper *drop_keeper_start(const struct config *config, const int *be
     free(folder);
     free(lock);
     return keeper;
+}
+
+void drop_keeper_forget_after(struct drop_keeper *keeper, int64_t keep_s)
+{
+    if (keeper)
+        keeper->keep_s = keep_s;
 }
 
 void drop_keeper_stop(struct drop_keeper *keeper)

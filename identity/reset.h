@@ -34,10 +34,11 @@ struct reset_clock {
 bool reset_clock_is_steady(struct reset_clock *clock, int64_t wall_ms, int64_t monotonic_ms);
 
 /*
- * Keeps house; for one service to call about once a minute. Events beyond those that a reader may
- * still ask for go, expired credentials and codes, and with keep_s ([box] keep) above 0 messages,
- * reports and leases that are older; nothing by its age while the clock is not steady. Does a
- * bounded piece of work at a time. 0 or -1.
+ * Keeps house; for one thread of the box to call about once a minute (drop/keeper.c; riad-dhcp,
+ * where neither chat nor web is enabled). Events beyond those that a reader may still ask for go,
+ * expired credentials and codes, and with keep_s ([box] keep) above 0 messages, reports and leases
+ * that are older; nothing by its age while the clock is not steady. Does a bounded piece of work at
+ * a time. 0 or -1.
  */
 int reset_tidy(struct store *store, struct reset_clock *clock, int64_t keep_s);
 

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import threading
+import time
 
 from conftest import wait_for
 
@@ -128,3 +129,29 @@ def test_an_export_holds_what_was_public_and_a_reset_forgets(box, tmp_path):
     assert not (box.state / "drop" / "slides.txt").exists()
     box.curl("-T", box.conf, "/slides.txt")  # the name is free again
     assert box.request("GET", "/files/slides.txt")[0] == 200
+
+
+def test_what_is_old_is_forgotten_whoever_runs(make_box):
+    """[box] keep: by the chat, by the web, and by riad-dhcp where it is alone."""
+    for enabled in (("chat",), ("web",), ()):
+        services = {name: {"enabled": "yes" if name in enabled else "no"} for name in ("chat", "web", "mirror")}
+        box = make_box(start=False, box={"keep": "2d"}, **services)
+        box.start()
+        box.stop()
+        now = int(time.time() * 1000)
+        with sqlite3.connect(box.state / "store" / "riad.db") as store:
+            for days, word in ((3, "old"), (1, "young")):
+                at = now - days * 86_400_000
+                store.execute("INSERT INTO message (at, room_id, kind, text) VALUES (?, 1, 'say', ?)", (at, word))
+                store.execute("INSERT INTO lease (ip, mac, started_at, expires_at) VALUES (?, 'x', ?, ?)",
+                              (f"10.77.0.{days}", at, at))  # fmt: skip
+        store.close()
+        box.start()
+
+        def left():
+            with box.store() as look:
+                texts = {row[0] for row in look.execute("SELECT text FROM message WHERE kind = 'say'")}
+                return texts == {"young"} and look.execute("SELECT count(*) FROM lease").fetchone()[0] == 1
+
+        wait_for(left, f"what is old to be forgotten, with {enabled or 'riad-dhcp alone'}")
+        box.stop()
