@@ -9,6 +9,7 @@
 #include "supervisor/hostkey.h"
 #include "supervisor/kept.h"
 #include "supervisor/notify.h"
+#include "supervisor/orphan.h"
 #include "supervisor/publish.h"
 #include "supervisor/reload.h"
 #include "supervisor/state.h"
@@ -76,8 +77,10 @@ static int prepare_state(struct keeper *keeper)
     keeper->lock = state_lock(config, &unclean);
     if (keeper->lock < 0)
         return -1;
-    if (unclean)
+    if (unclean) {
         keeping_incident(keeping, NULL, "the box did not end in order before this start");
+        orphan_end_all(config);
+    }
     switch (state_store(config, &keeping->box, unclean)) {
     case STATE_STORE_FAILED:
         return -1;

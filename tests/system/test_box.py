@@ -145,6 +145,23 @@ def test_services_end_when_the_keeper_is_killed(make_box):
     assert "did not end in order" in box.log()
 
 
+def test_a_stopped_service_does_not_outlive_two_keepers(make_box):
+    """It hears nothing of its keeper's death; the next keeper ends it before it opens the store."""
+    box = make_box()
+    pid = box.kill("chat", signal.SIGSTOP)
+    row = descendants(box.process.pid)[pid]
+    others = [other for other in SERVICES if other != "chat"]
+    rest = {box.pid(name): descendants(box.process.pid)[box.pid(name)] for name in others}
+    box.process.kill()
+    box.process.wait()
+    wait_for(lambda: not any(alive(*one) for one in rest.items()), "the others to end")
+    assert alive(pid, row)
+    box.start()
+    assert not alive(pid, row)
+    assert f"chat: process {pid} outlived the last keeper: killed" in box.log()
+    assert box.ssh("ada", "whoami").returncode == 0
+
+
 def alive(pid, row):
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
