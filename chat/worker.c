@@ -334,7 +334,7 @@ static void *live(void *context)
 
 /* ---- on the loop ---- */
 
-static struct worker *worker_new(const struct worker_start *start)
+static struct worker *worker_new(void)
 {
     struct worker *worker = mem_alloc(sizeof(*worker));
 
@@ -359,7 +359,7 @@ static void worker_free(struct worker *worker)
 
 struct worker *worker_start(const struct worker_start *start)
 {
-    struct worker *worker = worker_new(start);
+    struct worker *worker = worker_new();
     int error;
 
     worker->store = store_open(start->path);

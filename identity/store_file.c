@@ -190,6 +190,16 @@ int store_check(const char *path, char **finding)
     return result;
 }
 
+int store_newer_by(const char *path)
+{
+    bool damaged = false;
+    struct store *store = access(path, F_OK) ? NULL : store_connect(path, &damaged);
+    int version = store ? version_of(store) : 0;
+
+    store_close(store);
+    return version - builtin.version;
+}
+
 int store_copy(struct store *store, const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, STORE_MODE);

@@ -198,6 +198,8 @@ static void check_store(struct check *check)
             mended("the damaged store was set aside beside %s, and a new one begins", path);
         else
             fault(check, "the store %s is damaged (%s) and could not be set aside", path, finding);
+    } else if (there && store_newer_by(path) > 0) {
+        fault(check, "the store %s was made by a newer riad; install that one again", path);
     }
     free(finding);
     free(path);

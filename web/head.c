@@ -128,3 +128,47 @@ int head_check(const struct head_line *lines, size_t count, bool http_10, struct
     head->keep = connection == NULL ? !http_10 : head_list_has(connection, "keep-alive");
     return 0;
 }
+
+bool head_cookie(const char *line, const char *name, char *out, size_t size)
+{
+    size_t length = strlen(name);
+
+    while (*line != '\0') {
+        line += strspn(line, " \t;");
+        size_t item = strcspn(line, ";");
+        if (item > length && line[length] == '=' && strncmp(line, name, length) == 0) {
+            size_t value = item - length - 1;
+            if (value >= size)
+                return false;
+            memcpy(out, line + length + 1, value);
+            out[value] = '\0';
+            return true;
+        }
+        line += item;
+    }
+    return false;
+}
+
+bool head_bearer(const char *line, char *secret, size_t size)
+{
+    if (strncasecmp(line, "Bearer ", 7) == 0)
+        line += 7;
+    line += strspn(line, " ");
+    size_t length = strcspn(line, " \t");
+    if (length != size - 1)
+        return false;
+    memcpy(secret, line, length);
+    secret[length] = '\0';
+    return true;
+}
+
+bool head_same_origin(const char *origin, const char *host)
+{
+    if (strncasecmp(origin, "http://", 7) == 0)
+        origin += 7;
+    else if (strncasecmp(origin, "https://", 8) == 0)
+        origin += 8; /* somebody put an encrypting proxy in front */
+    else
+        return false;
+    return *host != '\0' && strcasecmp(origin, host) == 0;
+}

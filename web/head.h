@@ -33,6 +33,17 @@ struct head {
 int head_check(const struct head_line *lines, size_t count, bool http_10, struct head *head,
                const char **why);
 
+/* The value of a cookie in the line Cookie (RFC 6265, 5.4; the first of that name) into out, with a
+ * NUL; false if there is none, or it does not fit. */
+bool head_cookie(const char *line, const char *name, char *out, size_t size);
+
+/* The secret of the line Authorization, `Bearer SECRET`, or of one that holds the secret alone, if
+ * it has exactly size - 1 characters. */
+bool head_bearer(const char *line, char *secret, size_t size);
+
+/* Whether the line Origin is the very page that the Host names: the port counts, too. */
+bool head_same_origin(const char *origin, const char *host);
+
 /* Whether a list (`a, b;q=1`) has that word, any case. */
 bool head_list_has(const char *list, const char *word);
 

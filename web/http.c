@@ -59,22 +59,8 @@ const char *http_header(const struct http_request *request, const char *name)
 
 int http_cookie(const struct http_request *request, const char *name, char *out, size_t size)
 {
-    const char *at = http_header(request, "Cookie");
-    size_t length = strlen(name);
-    while (at != NULL && *at != '\0') {
-        at += strspn(at, " \t;");
-        size_t item = strcspn(at, ";");
-        if (item > length && at[length] == '=' && strncmp(at, name, length) == 0) {
-            size_t value = item - length - 1;
-            if (value >= size)
-                return 0;
-            memcpy(out, at + length + 1, value);
-            out[value] = '\0';
-            return 1;
-        }
-        at += item;
-    }
-    return 0;
+    const char *line = http_header(request, "Cookie");
+    return line != NULL && head_cookie(line, name, out, size);
 }
 
 int http_query(const struct http_request *request, const char *name, char *out, size_t size)

@@ -16,17 +16,7 @@ static bool bearer(const struct http_request *request, char secret[SECRET_TEXT])
     const char *given = http_header(request, "Authorization");
     if (given == NULL || strncasecmp(given, "Bearer ", 7) != 0)
         given = http_header(request, "Drop-Token");
-    else
-        given += 7;
-    if (given == NULL)
-        return false;
-    given += strspn(given, " ");
-    size_t length = strcspn(given, " \t");
-    if (length != SECRET_TEXT - 1)
-        return false;
-    memcpy(secret, given, length);
-    secret[length] = '\0';
-    return true;
+    return given != NULL && head_bearer(given, secret, SECRET_TEXT);
 }
 
 static void is_guest(struct visitor *visitor, const char *secret)
@@ -73,18 +63,6 @@ int visitor_of(struct http_request *request, struct store *store, struct visitor
     return 0;
 }
 
-/* Whether an Origin is the very page that the Host header names: the port counts, too. */
-static bool same_origin(const char *origin, const char *host)
-{
-    if (strncasecmp(origin, "http://", 7) == 0)
-        origin += 7;
-    else if (strncasecmp(origin, "https://", 8) == 0)
-        origin += 8; /* somebody put an encrypting proxy in front */
-    else
-        return false;
-    return *host != '\0' && strcasecmp(origin, host) == 0;
-}
-
 /*
  * Whether a sign-in is being carried over from another of the box's names, by the same port. The
  * POST comes by a redirect, for which browsers say `Origin: null`: then the Referer counts, which
@@ -115,7 +93,7 @@ bool visitor_origin_ok(const struct http_request *request, const struct config *
     const char *site = http_header(request, "Sec-Fetch-Site");
     if (is_moving(request, config, origin))
         return true;
-    if (origin != NULL && !same_origin(origin, request->host))
+    if (origin != NULL && !head_same_origin(origin, request->host))
         return false;
     return site == NULL || strcasecmp(site, "same-origin") == 0 || strcasecmp(site, "none") == 0;
 }

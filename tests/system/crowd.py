@@ -115,7 +115,7 @@ class Listener(Person):
 
     def words(self):
         self.serial += 1
-        text = f"{self.name_} line {self.crowd.tag}{self.serial} {'.' * self.random.randrange(120)}"
+        text = f"{self.name_} line {self.crowd.tag}{self.serial} {'.' * self.random.randrange(1, 120)}"
         self.tried.append(text)
         return text
 
@@ -259,6 +259,7 @@ class Uploader(Person):
         super().__init__(crowd, number)
         self.files = {}  # path: content, as acknowledged
         self.pending = None  # (path, content) whose answer did not come
+        self.trail = []  # what was done, and when
 
     def act(self):
         if self.token is None:
@@ -285,6 +286,7 @@ class Uploader(Person):
             status, _, body = self.ask("PUT", f"/files/{path}", content, self.headers())
             if status not in (200, 201):
                 raise AssertionError(f"PUT {path} was answered {status} {body[:100]}")
+        self.trail.append(("published", path, time.monotonic()))
         self.files[path], self.pending = content, None
         self.done["uploads"] += 1
 
@@ -300,6 +302,7 @@ class Uploader(Person):
 
     def remove(self, path):
         content = self.files.pop(path)
+        self.trail.append(("to be removed", path, time.monotonic()))
         try:
             status, _, _ = self.ask("DELETE", f"/files/{path}", headers=self.headers())
         except BROKEN:
@@ -428,9 +431,13 @@ class Crowd:
         self.ending.set()
         self.gone.set()
         for person in self.of(Talker):
-            person.hang_up()
+            if person.process:
+                person.process.kill()
         for person in self.people:
-            person.join(30 * PATIENCE)
+            person.join(60 * PATIENCE)
+            assert not person.is_alive(), f"{person.name_} does not leave"
+        for person in self.of(Talker):
+            person.hang_up()
 
     def start(self):
         for person in self.people:

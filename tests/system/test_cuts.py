@@ -63,7 +63,7 @@ class Story:
         with self.box.store() as store:
             assert store.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
             self.compare_words(store, crowd, when, grace)
-            self.compare_files(store, crowd)
+            self.compare_files(crowd)
             names = {row["name"] for row in store.execute("SELECT name FROM person")}
         for signer in crowd.of(Signer):
             self.names.update(signer.names)
@@ -86,7 +86,9 @@ class Story:
                     self.kept += 1
                     continue
                 assert at > when - grace, f"lost {when - at:.2f} s after it was acknowledged: {text}"
-                assert number not in there, f"{number} says something else: {there[number]}"
+                others = [(who.name_, one) for who in crowd.of(Listener) for one in who.acknowledged
+                          if one[0] == number or one[1] == there.get(number)]  # fmt: skip
+                assert number not in there, f"{number} says something else: {there[number]}; {others} {when}"
                 lost.append(number)
                 self.oldest_lost = max(self.oldest_lost, when - at)
         self.lost += len(lost)
@@ -96,8 +98,17 @@ class Story:
         assert not lost or not fresh or max(fresh) < min(lost), "a gap: later words are there"
         self.words = there
 
-    def compare_files(self, store, crowd):
-        rows = {row["path"]: row for row in store.execute("SELECT * FROM file")}
+    def rows_of_files(self):
+        """The index of files, as soon as it agrees with the disk: what was about to be published when
+        its process died is published at the next start."""
+        with self.box.store() as store:
+            rows = {row["path"]: row for row in store.execute("SELECT * FROM file")}
+        drop = self.box.state / "drop"
+        files = {str(file.relative_to(drop)) for file in drop.rglob("*") if file.is_file()}
+        return (rows,) if {path for path in files if not path.startswith(".")} == set(rows) else None
+
+    def compare_files(self, crowd):
+        rows = wait_for(self.rows_of_files, "the index of files to agree with the disk")[0]
         self.files = {}
         for person in crowd.of(Uploader):
             self.files.update(person.files)
@@ -109,13 +120,10 @@ class Story:
             if person.unsure in self.files and person.unsure not in rows:
                 del self.files[person.unsure]
         for path, content in self.files.items():
-            assert path in rows, f"{path}, acknowledged, is gone"
+            assert path in rows, f"{path}, acknowledged, is gone: {[(p.name_, p.trail[-8:]) for p in crowd.of(Uploader)]}"
             assert (self.box.state / "drop" / path).read_bytes() == content, f"{path} is torn"
             assert bytes(rows[path]["sha256"]) == hashlib.sha256(content).digest(), path
-        visible = {str(file.relative_to(self.box.state / "drop"))
-                   for file in (self.box.state / "drop").rglob("*") if file.is_file()}  # fmt: skip
-        visible = {path for path in visible if not path.startswith(".")}
-        assert visible == set(rows) == set(self.files), (visible ^ set(self.files), set(rows) ^ set(self.files))
+        assert set(rows) == set(self.files), set(rows) ^ set(self.files)
         wait_for(self.no_parts, "parts that belong to nothing to go")
 
     def no_parts(self):

@@ -1,0 +1,264 @@
+"""What the supervisor must stand: services that starve, that die at every start, that hang; stores
+and clocks that are wrong. Each costs itself: the others' processes stay the same, nothing is left
+over, nothing spins, and `riad status` says it in a line."""
+
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import sqlite3
+import struct
+import subprocess
+import time
+
+import pytest
+from conftest import BUILD, PATIENCE, SERVICES, descendants, needs, program, wait_for
+
+YEAR = 365 * 86400
+
+
+def processor_s(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def calm(box, seconds=1.0):
+    """No process of the box spins, none is a zombie."""
+    below = descendants(box.process.pid)
+    before = {pid: processor_s(pid) for pid in [box.process.pid, *below]}
+    time.sleep(seconds)
+    for pid, used in before.items():
+        try:
+            spent = processor_s(pid) - used
+        except OSError:
+            continue
+        assert spent < 0.4 * seconds * PATIENCE, f"{below.get(pid, 'the keeper')} spins: {spent} s"
+    wait_for(lambda: not [row for row in descendants(box.process.pid).values() if row[1] == "Z"], "zombies to go")
+
+
+def pids(box, without=()):
+    return {name: box.pid(name) for name in SERVICES if name not in without}
+
+
+# ---- starving ----
+
+
+@pytest.mark.parametrize("name", ["chat", "web"])
+def test_out_of_memory_costs_the_service_its_process_only(box, name):
+    """Its address space may not grow any more, and clients ask for more of it."""
+    if PATIENCE > 1:
+        pytest.skip("sanitizers need their address space")
+    others, pid = pids(box, {name}), box.pid(name)
+    box.ssh("ada", "whoami", check=0)
+    with open(f"/proc/{pid}/statm", encoding="utf-8") as file:
+        now = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.prlimit(pid, resource.RLIMIT_AS, (now, now))
+    port = box.ssh_port if name == "chat" else box.web_port
+    crowd = []
+
+    def ask():
+        """Until it dies of it, or shows that it lives with what it has."""
+        try:
+            one = socket.create_connection(("127.0.0.1", port), 5)
+            one.sendall(b"SSH-2.0-x\r\n" if name == "chat" else
+                        b"PUT /files/x%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n" % len(crowd))  # fmt: skip
+            crowd.append(one)
+        except OSError:
+            pass
+        return len(crowd) > 300 or box.pid(name) != pid
+
+    wait_for(ask, "its end, or none", 20)
+    for one in crowd:
+        one.close()
+    box.wait_service(name)
+    wait_for(lambda: box.ssh("ada", "whoami").returncode == 0, "the chat")
+    wait_for(lambda: box.request("GET", "/healthz")[0] == 200, "the page")
+    assert pids(box, {name}) == others
+    calm(box)
+
+
+@pytest.mark.parametrize("name", ["chat", "web"])
+def test_out_of_descriptors_new_clients_wait_and_nothing_spins(box, name):
+    others, pid = pids(box, {name}), box.pid(name)
+    box.ssh("ada", "whoami", check=0)
+    box.request("GET", "/")
+    port = box.ssh_port if name == "chat" else box.web_port
+    few = len(os.listdir(f"/proc/{pid}/fd")) + 8
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, few))
+    crowd = []
+    for _ in range(40):
+        one = socket.create_connection(("127.0.0.1", port), 5)
+        one.sendall(b"SSH-2.0-x\r\n" if name == "chat" else b"GET ")
+        crowd.append(one)
+    time.sleep(0.3)
+    calm(box)
+    for one in crowd:
+        one.close()
+    if name == "chat":
+        wait_for(lambda: box.ssh("ada", "whoami").returncode == 0, "the chat to go on", 20)
+    else:
+        wait_for(lambda: box.request("GET", "/healthz")[0] == 200, "the page to go on", 20)
+    assert pids(box, {name}) == others
+
+
+# ---- dying and hanging ----
+
+
+def test_a_service_that_dies_at_every_start_costs_itself(make_box):
+    """The pauses grow; the others' uptime is untouched; status names it, with what it said."""
+    box = make_box(start=False)
+    bin_ = box.folder / "bin"
+    bin_.mkdir()
+    for path in BUILD.glob("riad*"):
+        if path.is_file() and os.access(path, os.X_OK):
+            shutil.copy(path, bin_)
+    (bin_ / "riad-mirror").write_text("#!/bin/sh\necho mirror: it cannot be >&2\nexit 1\n")
+    (bin_ / "riad-mirror").chmod(0o755)
+    box.wrapper = ["/bin/sh", "-c", f'shift; exec {bin_}/riad "$@"', "riad"]
+    began = time.monotonic()
+    box.start()
+    first = pids(box, {"mirror"})
+    wait_for(lambda: box.service("mirror")["restarts"] >= 3, "three more tries", 20)
+    assert time.monotonic() - began > 2.5, "pauses of 0, 1 and 2 s"
+    assert pids(box, {"mirror"}) == first
+    done = box.riad("status", check=1)
+    line = next(line for line in done.stdout.splitlines() if line.strip().startswith("mirror"))
+    assert "down" in line and re.search(r"exit|ended|died", line), line
+    calm(box, 2)
+
+
+@pytest.mark.campaign
+def test_stopped_services_are_found_each_in_its_time(box):
+    """SIGSTOP to all of them at once: chat is back after 5 s, the others after 15."""
+    before, began, back = pids(box), time.monotonic(), {}
+    for pid in before.values():
+        os.kill(pid, signal.SIGSTOP)
+
+    def look():
+        for name in SERVICES:
+            row = box.service(name)
+            if name not in back and row["state"] == "up" and row["pid"] != before[name]:
+                back[name] = time.monotonic() - began
+        return len(back) == len(SERVICES)
+
+    wait_for(look, "all to be back", 30)
+    assert 4 < back["chat"] < 8 * PATIENCE
+    assert all(13 < back[name] < 20 * PATIENCE for name in SERVICES if name != "chat"), back
+    calm(box)
+    print(f"\nstopped services were back after {({name: round(s, 1) for name, s in back.items()})} s")
+
+
+@pytest.mark.campaign
+def test_each_killed_fifty_times(box):
+    """One after the other, as fast as they come back: nobody else notices, nothing is left over."""
+    seed, count = int(os.environ.get("RIAD_SEED", "7")), 0
+    began = time.monotonic()
+    box.ssh("ada", "say", "before", check=0)
+    for turn in range(int(os.environ.get("RIAD_ROUNDS", "12"))):
+        for name in SERVICES:
+            others = pids(box, {name})
+            number = [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM][(seed + turn) % 4]
+            pid = box.kill(name, number)
+            box.wait_service(name, not_pid=pid, timeout=20)
+            assert pids(box, {name}) == others, (turn, name)
+            count += 1
+    calm(box)
+    assert "before" in box.ssh("ada", "history", check=0).stdout
+    print(f"\nkilled services: seed {seed}, {count} kills in {time.monotonic() - began:.0f} s, no other one noticed")
+
+
+# ---- the store ----
+
+
+def test_a_store_of_a_newer_riad_is_left_alone(make_box):
+    box = make_box()
+    box.ssh("ada", "say", "of the future", check=0)
+    box.stop()
+    path = box.state / "store" / "riad.db"
+    with sqlite3.connect(path) as store:
+        store.execute("PRAGMA user_version = 999")
+    store.close()
+    done = box.riad("run", check=1)
+    assert "newer" in done.stderr and len(done.stderr.splitlines()) <= 2, done.stderr
+    assert "newer" in box.riad("check", check=1).stdout
+    with sqlite3.connect(path) as store:
+        assert store.execute("SELECT count(*) FROM message WHERE text = 'of the future'").fetchone()[0] == 1
+        store.execute("PRAGMA user_version = 1")
+    store.close()
+    box.start()
+    assert "of the future" in box.ssh("ada", "history", check=0).stdout
+
+
+def test_a_store_damaged_while_the_box_runs_is_found_at_the_next_start(make_box):
+    """Pages in the midst are overwritten: what is still served is, and the rest is saved then."""
+    box = make_box(chat={"rate": 1000})
+    box.ssh("ada", "say", input="".join(f"line {i} {'x' * 200}\n" for i in range(300)), check=0)
+    box.stop()
+    path = box.state / "store" / "riad.db"
+    content = bytearray(path.read_bytes())
+    content[-40960:-32768] = os.urandom(8192)
+    path.write_bytes(content)
+    box.start()
+    assert box.request("GET", "/healthz")[0] == 200
+    assert box.riad("status").returncode == 0
+    if "damaged" in box.log():
+        assert re.search(r"with \d+ people and \d+ messages saved", box.log())
+        assert "damaged" in json.dumps(box.status()["incidents"])
+    assert box.ssh("ada", "say", "it goes on").returncode == 0
+    calm(box)
+
+
+# ---- the clock ----
+
+
+@pytest.fixture(scope="module")
+def wrong_clock(tmp_path_factory):
+    if PATIENCE > 1:
+        pytest.skip("sanitizers want to be the first library")
+    folder = tmp_path_factory.mktemp("clock")
+    library = folder / "wrong_clock.so"
+    source = os.path.join(os.path.dirname(__file__), "wrong_clock.c")
+    subprocess.run([needs("cc"), "-O1", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True)
+    folder.chmod(0o755)
+    return library
+
+
+def test_the_clock_jumps_a_year_either_way(make_box, wrong_clock):
+    """Nobody is thought hung, nobody's key or cookie is forgotten, words stay in order."""
+    box = make_box(start=False, box={"keep": "30d"})
+    clock = box.folder / "clock"
+    clock.write_bytes(struct.pack("q", 0).ljust(4096, b"\0"))
+    box.environment = {"LD_PRELOAD": str(wrong_clock), "RIAD_TEST_CLOCK": str(clock)}
+
+    def jump(seconds):
+        with open(clock, "r+b") as file:
+            file.write(struct.pack("q", seconds))
+
+    box.start()
+    before = pids(box)
+    box.ssh("ada", "say", "in time", check=0)
+    for shift, word in ((YEAR, "ahead"), (-YEAR, "behind"), (0, "again")):
+        jump(shift)
+        assert box.ssh("ada", "say", word).returncode == 0
+        time.sleep(1.2)
+        assert box.request("GET", "/healthz")[0] == 200
+        assert box.riad("status").returncode == 0
+        calm(box, 0.5)
+    assert pids(box) == before, "somebody was thought hung"
+    with box.store() as store:
+        said = [row[0] for row in store.execute("SELECT text FROM message WHERE kind = 'say' ORDER BY id")]
+    assert said == ["in time", "ahead", "behind", "again"]
+    # A box without a clock of its own starts years in the past, and the time comes later.
+    box.stop()
+    jump(-40 * YEAR)
+    box.start()
+    assert box.ssh("ada", "whoami").returncode == 0
+    jump(0)
+    time.sleep(1.2)
+    assert "in time" in box.ssh("ada", "history", check=0).stdout
+    calm(box, 0.5)
+    program("riad")
