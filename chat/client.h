@@ -39,6 +39,7 @@ enum client_step {
 /* What the session found out. */
 struct client_facts {
     char name[NAME_MAX_BYTES];
+    int64_t person_id; /* who it is, if known: another channel of a connection; name may be old */
     uint8_t key[DIGEST_SHA256_SIZE];
     char label[128];
     char address[64]; /* the peer's */
@@ -80,6 +81,9 @@ struct client {
 
 /* Somebody's key has been verified: asks the store to let them in. */
 struct client *client_new(struct hall *hall, const struct client_facts *facts);
+
+/* A door of this client's in the list of who is here, until it leaves. */
+void client_appear(struct client *client, const char *door);
 
 /* What the SSH client asks for. A shell with or without a terminal; a command. */
 void client_terminal(struct client *client, const char *term, int columns, int rows);

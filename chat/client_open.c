@@ -34,14 +34,22 @@ struct enter_job {
 static void run_enter(struct job *job, struct store *store)
 {
     struct enter_job *enter = (struct enter_job *)job;
+    struct person known;
     struct person_attempt attempt = {.name = enter->facts.name,
                                      .kind = "key",
                                      .label = enter->facts.label,
                                      .address = enter->facts.address,
                                      .newcomers = enter->newcomers,
-                                     .claim = true,
+                                     .claim = enter->facts.person_id == 0,
                                      .later = true};
 
+    /* The name may be another now, and the old one free; it is not claimed unawares. */
+    if (enter->facts.person_id != 0) {
+        enter->claim = CLAIM_TAKEN;
+        if (person_by_id(store, enter->facts.person_id, &known) != 1)
+            return;
+        attempt.name = known.name;
+    }
     memcpy(attempt.digest, enter->facts.key, sizeof(attempt.digest));
     enter->claim = person_enter(store, &attempt, &enter->person);
     if (enter->claim != CLAIM_IS_YOURS && enter->claim != CLAIM_MADE)
@@ -53,9 +61,11 @@ static void run_enter(struct job *job, struct store *store)
     profile_load(store, enter->person.id, &enter->profile);
 }
 
-static const char *refused(enum person_claim claim)
+static const char *refused(const struct enter_job *enter)
 {
-    switch (claim) {
+    if (enter->facts.person_id != 0 && enter->claim != CLAIM_BANNED)
+        return "this key opens nothing any more";
+    switch (enter->claim) {
     case CLAIM_TAKEN:
     case CLAIM_LOOKS_LIKE:
         return "somebody was faster and has that name, or one that looks like it, since a moment "
@@ -83,11 +93,47 @@ static void done_enter(struct job *job)
             if (client->asked)
                 client_begin(client);
         } else {
-            client_end(client, 1, refused(enter->claim));
+            client_end(client, 1, refused(enter));
         }
     }
     profile_done(&enter->profile);
     free(enter);
+}
+
+struct appear_job {
+    struct job job;
+    struct client *client;
+    char door[8], address[64];
+    int64_t person_id, session_id;
+};
+
+static void run_appear(struct job *job, struct store *store)
+{
+    struct appear_job *appear = (struct appear_job *)job;
+
+    presence_enter(store, appear->door, appear->person_id, appear->address, &appear->session_id);
+}
+
+static void done_appear(struct job *job)
+{
+    struct appear_job *appear = (struct appear_job *)job;
+
+    appear->client->session_id = appear->session_id;
+    client_job_done(appear->client);
+    free(appear);
+}
+
+void client_appear(struct client *client, const char *door)
+{
+    struct appear_job *appear = mem_alloc(sizeof(*appear));
+
+    appear->job = (struct job){.run = run_appear, .done = done_appear};
+    appear->client = client;
+    appear->person_id = client->somebody->person.id;
+    snprintf(appear->door, sizeof(appear->door), "%s", door);
+    snprintf(appear->address, sizeof(appear->address), "%s", client->facts.address);
+    client->jobs++;
+    worker_put(client->hall->worker, &appear->job);
 }
 
 struct client *client_new(struct hall *hall, const struct client_facts *facts)

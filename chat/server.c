@@ -318,23 +318,16 @@ static void pump_marked(struct server *server)
 
         session->dirty = false;
         session_pump(session);
-        server->any_dead |= session->dead;
+        server->any_dead |= session->away == NULL && session->dead;
         session = next;
     }
 }
 
 static void pump_all(struct server *server)
 {
-    for (struct session *session = server->sessions; session != NULL; session = session->next) {
-        struct client *client = session->client;
-
-        if (client == NULL)
-            continue;
-        if (client->out.len > 0 || client->err.len > 0 || client->dirty || client->lost ||
-            client->step == CLIENT_LEAVING || client->step == CLIENT_ENTERED || session->held ||
-            session->ended)
+    for (struct session *session = server->sessions; session != NULL; session = session->next)
+        if (session_waits(session))
             server_touch(server, session);
-    }
     pump_marked(server);
 }
 
@@ -348,7 +341,7 @@ static void reap(struct server *server)
     /* The list of the marked must not hold who is released. */
     for (struct session *session = server->sessions; session != NULL; session = next) {
         next = session->next;
-        if (!session->dead || session->carrier != NULL)
+        if (session->away != NULL || !session->dead)
             continue;
         for (struct session **at = &server->dirty; *at != NULL; at = &(*at)->dirty_next)
             if (*at == session) {
@@ -361,11 +354,12 @@ static void reap(struct server *server)
 
 static void take_carriers(struct server *server)
 {
-    struct session *session;
+    struct carrier_news news;
 
-    while ((session = carriers_take(server->carriers)) != NULL) {
-        session->carrier = NULL;
-        session->dead = server->any_dead = true;
+    while (carriers_take(server->carriers, &news)) {
+        lane_carrier(news.owner, &news);
+        free(news.rest);
+        free(news.said);
     }
 }
 

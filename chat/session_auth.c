@@ -1,9 +1,9 @@
 /* Who is it: libssh's questions, answered by login.h. */
 #include "chat/server.h"
-#include "chat/session_guard.h"
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/when.h"
 
 #include <libssh/libssh.h>
 #include <stdio.h>
@@ -89,19 +89,19 @@ static void read_key(struct session *session, ssh_key key)
 
 static void come_in(struct session *session, const char *user)
 {
-    struct client_facts facts;
+    struct client_facts *facts = &session->facts;
 
-    memset(&facts, 0, sizeof(facts));
     session->authenticated = true;
+    session->born = when_monotonic_ms();
     session->server->unauthenticated--;
     for (unsigned i = 0; i < session->foreign_count; i++)
         login_sibling(session->server->login, session->foreign[i]);
-    name_check(user, facts.name);
-    memcpy(facts.key, session->key, sizeof(facts.key));
-    memcpy(facts.label, session->label, sizeof(facts.label));
-    memcpy(facts.address, session->address, sizeof(facts.address));
-    memcpy(facts.local, session->local, sizeof(facts.local));
-    session->client = client_new(&session->server->hall, &facts);
+    name_check(user, facts->name);
+    memcpy(facts->key, session->key, sizeof(facts->key));
+    memcpy(facts->label, session->label, sizeof(facts->label));
+    memcpy(facts->address, session->address, sizeof(facts->address));
+    memcpy(facts->local, session->local, sizeof(facts->local));
+    session->first = client_new(&session->server->hall, facts);
 }
 
 static void note_foreign(struct session *session)
@@ -135,7 +135,7 @@ static int on_key(ssh_session ssh, const char *user, struct ssh_key_struct *key,
     struct buf text;
     int answer = SSH_AUTH_DENIED;
 
-    if (session->client != NULL || session->dead)
+    if (session->authenticated || session->dead)
         return SSH_AUTH_DENIED;
     if (state != SSH_PUBLICKEY_STATE_NONE && !verified) {
         count_failure(session);
@@ -176,7 +176,7 @@ static int ask_code(struct session *session, ssh_message message)
     char echo = 1;
     char text[256];
 
-    if (!session->code_key || session->client != NULL)
+    if (!session->code_key || session->authenticated)
         return 1;
     if (!ssh_message_auth_kbdint_is_response(message)) {
         session->asked_code = true;
@@ -212,35 +212,13 @@ static int ask_code(struct session *session, ssh_message message)
 
 /* ---- everything that has no callback of its own ---- */
 
-static int open_channel(struct session *session, ssh_message message)
-{
-    ssh_channel channel;
-
-    if (ssh_message_subtype(message) != SSH_CHANNEL_SESSION || session->channel != NULL ||
-        session->client == NULL)
-        return 1;
-    if (session->server->guarded && guard_packet_size(message) < GUARD_LEAST_PACKET) {
-        log_debug("a channel with packets of %u bytes is refused",
-                  (unsigned)guard_packet_size(message));
-        session->refuse_address = session->dead = true;
-        return 1;
-    }
-    channel = ssh_channel_new(session->ssh);
-    if (channel == NULL)
-        return 1;
-    ssh_set_channel_callbacks(channel, &session->channel_callbacks);
-    session->channel = channel;
-    ssh_message_channel_request_open_reply_accept_channel(message, channel);
-    return 0;
-}
-
 static int on_message(ssh_session ssh, ssh_message message, void *context)
 {
     struct session *session = context;
 
     (void)ssh;
     if (ssh_message_type(message) == SSH_REQUEST_CHANNEL_OPEN)
-        return open_channel(session, message);
+        return lane_open(session, message);
     if (ssh_message_type(message) == SSH_REQUEST_AUTH &&
         ssh_message_subtype(message) == (int)SSH_AUTH_METHOD_INTERACTIVE)
         return ask_code(session, message);

@@ -1,195 +1,158 @@
 #include "chat/session_carrier.h"
 #include "chat/sftp.h"
+#include "chat/transfer.h"
 
 #include "base/doorbell.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "drop/drop.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <libssh/libssh.h>
-#include <libssh/server.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#define PIECE      (64 * 1024)
-#define HANG_UP_MS 2000
+#define PIECE    (32 * 1024)
+#define SAID_MAX 65536
 
 struct carrier {
     struct carrier *next;
     struct carriers *carriers;
     struct carrier_load load;
-    char *text, *address;
+    char *text;
     pthread_t thread;
-    bool done;
+    int near, far;      /* the pipe: the loop's end and the thread's */
+    atomic_bool cut;    /* what ends is no end of input but the connection */
+    bool direct;        /* the thread's own: how it reaches the client now */
+    struct buf said;    /* the thread's until it is done */
+    int status;         /* likewise */
+    bool given;         /* the loop's: CARRIER_PIPED has been handed over */
+    bool disowned;      /* the loop's */
+    bool crossed, done; /* guarded by carriers->lock */
 };
 
 struct carriers {
     struct carrier *all;
     size_t count;
     int fd;
-    pthread_mutex_t lock; /* guards done */
+    pthread_mutex_t lock;
 };
 
-/* ---- drop and get, on the thread ---- */
+/* ---- to and from the client, on the thread ---- */
 
-/* A line to the client's standard error. */
-static void tell(struct carrier *carrier, const char *name, const char *sentence)
+static int read_pipe(struct carrier *carrier, void *bytes, size_t size)
 {
-    char *line = mem_printf("%s: %s\n", name, sentence);
+    ssize_t got;
 
-    ssh_channel_write_stderr(carrier->load.channel, line, (uint32_t)strlen(line));
-    free(line);
+    do
+        got = read(carrier->far, bytes, size);
+    while (got < 0 && errno == EINTR);
+    return got < 0 || (got == 0 && atomic_load(&carrier->cut)) ? -1 : (int)got;
 }
 
-static enum drop_result fill(struct carrier *carrier, struct drop_arrival *arrival, bool *lost)
+static int write_pipe(struct carrier *carrier, const uint8_t *bytes, size_t length)
 {
-    uint8_t *block = mem_alloc(PIECE);
-    enum drop_result result = DROP_OK;
-    int got;
+    while (length > 0) {
+        ssize_t wrote = send(carrier->far, bytes, length, MSG_NOSIGNAL);
 
-    while (result == DROP_OK &&
-           (got = ssh_channel_read(carrier->load.channel, block, PIECE, 0)) > 0)
-        result = drop_write(arrival, block, (size_t)got);
-    /* The end of input is said; a connection that breaks does not say it. */
-    *lost = result == DROP_OK && !ssh_channel_is_eof(carrier->load.channel);
-    free(block);
-    return result;
-}
-
-static int drop_in(struct carrier *carrier, struct drop *drop)
-{
-    const struct person *person = &carrier->load.person;
-    struct drop_wish wish = {
-        .path = carrier->text,
-        .actor = {.person_id = person->id, .host = person->role == ROLE_HOST},
-        .door = "ssh",
-        .size = -1,
-        .replace = true
-    };
-    struct drop_arrival *arrival = NULL;
-    struct drop_file file;
-    enum drop_result result = drop_begin(drop, &wish, &arrival);
-    bool lost = false, same = false;
-    char hash[2 * DIGEST_SHA256_SIZE + 1];
-    char *line;
-
-    if (result != DROP_OK) {
-        tell(carrier, carrier->text, drop_result_text(result));
-        return 1;
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return -1;
+        bytes += wrote;
+        length -= (size_t)wrote;
     }
-    result = fill(carrier, arrival, &lost);
-    if (lost) {
-        drop_pause(arrival);
-        return 1;
-    }
-    if (result != DROP_OK) /* nobody goes on with it by this door */
-        drop_abandon(arrival);
-    else
-        result = drop_publish(arrival, &file, &same, NULL);
-    if (result != DROP_OK) {
-        tell(carrier, carrier->text, drop_result_text(result));
-        return 1;
-    }
-    fs_hex(file.sha256, DIGEST_SHA256_SIZE, hash);
-    line = mem_printf("%s\n%s\n", file.path, hash);
-    ssh_channel_write(carrier->load.channel, line, (uint32_t)strlen(line));
-    free(line);
     return 0;
 }
 
-static int get_out(struct carrier *carrier, struct drop *drop)
+/* Goes over to the pipe if somebody else has come to the connection: the session is the loop's from
+ * here on. */
+static bool is_direct(struct carrier *carrier)
 {
-    struct drop_file file;
-    uint8_t *block = NULL;
-    ssize_t got = 0;
-    int fd = -1, status = 1;
-    enum drop_result result = drop_read(drop, carrier->text, &file, &fd);
-
-    if (result != DROP_OK) {
-        tell(carrier, carrier->text, drop_result_text(result));
-        return 1;
+    if (carrier->direct && *carrier->load.crowded) {
+        carrier->direct = false;
+        pthread_mutex_lock(&carrier->carriers->lock);
+        carrier->crossed = true;
+        pthread_mutex_unlock(&carrier->carriers->lock);
+        doorbell_ring(carrier->carriers->fd);
     }
-    block = mem_alloc(PIECE);
-    while ((got = read(fd, block, PIECE)) > 0)
-        if (ssh_channel_write(carrier->load.channel, block, (uint32_t)got) != got)
-            goto out;
-    if (got == 0) {
-        drop_downloaded(drop, file.id);
-        status = 0;
-    }
-out:
-    free(block);
-    fs_close(fd);
-    return status;
+    return carrier->direct;
 }
 
-static int with_drop(struct carrier *carrier)
+static int read_client(void *context, void *bytes, size_t size)
 {
-    struct store *store = store_open(carrier->load.store_path);
-    struct drop *drop = NULL;
-    int status = 1;
+    struct carrier *carrier = context;
+    ssh_channel channel = carrier->load.channel;
 
-    if (store != NULL) {
-        store_bells(store, carrier->load.bells, carrier->load.bell_count);
-        drop = drop_open(carrier->load.config, store);
+    while (is_direct(carrier)) {
+        struct pollfd wire = {.fd = carrier->load.fd, .events = POLLIN};
+        int got = ssh_channel_read_nonblocking(channel, bytes, (uint32_t)size, 0);
+
+        if (got > 0)
+            return got;
+        if (ssh_channel_is_eof(channel))
+            return 0;
+        if (got == SSH_ERROR || !ssh_channel_is_open(channel) ||
+            ssh_get_fd(carrier->load.session) < 0)
+            return -1;
+        if (*carrier->load.crowded)
+            continue;
+        poll(&wire, 1, -1);
     }
-    if (drop == NULL)
-        tell(carrier, carrier->text, "the drop cannot be opened now");
-    else
-        status = carrier->load.kind == CARRY_DROP ? drop_in(carrier, drop) : get_out(carrier, drop);
-    drop_close(drop);
-    store_close(store);
-    return status;
+    return read_pipe(carrier, bytes, size);
+}
+
+static int write_client(void *context, const void *bytes, size_t length)
+{
+    struct carrier *carrier = context;
+    ssh_channel channel = carrier->load.channel;
+    const uint8_t *at = bytes;
+
+    while (length > 0 && is_direct(carrier)) {
+        uint32_t piece = length < PIECE ? (uint32_t)length : PIECE;
+        int wrote = ssh_channel_write(channel, at, piece);
+
+        if (wrote <= 0 || !ssh_channel_is_open(channel))
+            return -1;
+        at += wrote;
+        length -= (size_t)wrote;
+    }
+    return length > 0 ? write_pipe(carrier, at, length) : 0;
 }
 
 /* ---- the thread ---- */
 
-/* The client hangs up when it has read the end; at once would look like a broken connection. */
-static void say_end(const struct carrier_load *load, int status)
+static int run(struct carrier *carrier)
 {
-    struct pollfd peer = {.fd = load->fd, .events = POLLIN};
+    struct sftp_pipe pipe = {.read = read_client, .write = write_client, .context = carrier};
+    struct sftp_door door = {.pipe = &pipe,
+                             .person = &carrier->load.person,
+                             .config = carrier->load.config,
+                             .bells = carrier->load.bells,
+                             .bell_count = carrier->load.bell_count};
+    struct transfer transfer = {.door = &door,
+                                .path = carrier->text,
+                                .in = carrier->load.kind == CARRY_DROP,
+                                .said = &carrier->said};
 
-    if (!ssh_channel_is_open(load->channel))
-        return;
-    ssh_channel_request_send_exit_status(load->channel, status);
-    ssh_channel_send_eof(load->channel);
-    ssh_channel_close(load->channel);
-    while (ssh_get_fd(load->session) >= 0 && poll(&peer, 1, HANG_UP_MS) > 0) {
-        char byte;
-
-        if (recv(load->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
-            return;
-        /* More of it: the client's own close, perhaps. Taken and thrown away. */
-        char rest[4096];
-
-        if (recv(load->fd, rest, sizeof(rest), MSG_DONTWAIT) <= 0)
-            return;
-    }
+    if (carrier->load.kind == CARRY_SFTP)
+        return sftp_serve(&door) == 0 ? 0 : 1;
+    if (carrier->load.kind == CARRY_SCP)
+        return sftp_exec(&door, carrier->text);
+    return transfer_run(&transfer);
 }
 
 static void *live(void *context)
 {
     struct carrier *carrier = context;
-    struct sftp_door door = {.session = carrier->load.session,
-                             .channel = carrier->load.channel,
-                             .person = &carrier->load.person,
-                             .config = carrier->load.config,
-                             .bells = carrier->load.bells,
-                             .bell_count = carrier->load.bell_count};
-    int status;
 
-    if (carrier->load.kind == CARRY_SFTP)
-        status = sftp_serve(&door) == 0 ? 0 : 1;
-    else if (carrier->load.kind == CARRY_SCP)
-        status = sftp_exec(&door, carrier->text);
-    else
-        status = with_drop(carrier);
-    say_end(&carrier->load, status);
+    carrier->status = run(carrier);
     pthread_mutex_lock(&carrier->carriers->lock);
     carrier->done = true;
     pthread_mutex_unlock(&carrier->carriers->lock);
@@ -222,6 +185,29 @@ static size_t count_of(const struct carriers *carriers, int64_t person_id)
     return count;
 }
 
+static void carrier_free(struct carrier *carrier)
+{
+    fs_close(carrier->near);
+    fs_close(carrier->far);
+    buf_done(&carrier->said);
+    free(carrier->text);
+    free(carrier);
+}
+
+/* The pipe: the loop's end does not wait, the thread's does. 0 or -1. */
+static int make_pipe(struct carrier *carrier)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        log_errno("cannot make a pipe for a file transfer");
+        return -1;
+    }
+    carrier->near = ends[0];
+    carrier->far = ends[1];
+    return fcntl(carrier->near, F_SETFL, O_NONBLOCK);
+}
+
 struct carrier *carrier_start(struct carriers *carriers, const struct carrier_load *load)
 {
     struct carrier *carrier;
@@ -234,14 +220,15 @@ struct carrier *carrier_start(struct carriers *carriers, const struct carrier_lo
     carrier = mem_alloc(sizeof(*carrier));
     carrier->carriers = carriers;
     carrier->load = *load;
+    carrier->direct = load->direct;
     carrier->text = mem_dup(load->text);
-    carrier->address = mem_dup(load->address);
-    error = pthread_create(&carrier->thread, NULL, live, carrier);
-    if (error != 0) {
+    carrier->near = carrier->far = -1;
+    buf_init(&carrier->said, SAID_MAX);
+    error = make_pipe(carrier);
+    if (error == 0 && (error = pthread_create(&carrier->thread, NULL, live, carrier)) != 0)
         log_error("cannot start a thread for a file transfer: %s", strerror(error));
-        free(carrier->text);
-        free(carrier->address);
-        free(carrier);
+    if (error != 0) {
+        carrier_free(carrier);
         return NULL;
     }
     carrier->next = carriers->all;
@@ -250,39 +237,83 @@ struct carrier *carrier_start(struct carriers *carriers, const struct carrier_lo
     return carrier;
 }
 
+int carrier_pipe(const struct carrier *carrier)
+{
+    return carrier->near;
+}
+
 void carrier_stop(struct carrier *carrier)
 {
+    atomic_store(&carrier->cut, true);
+    shutdown(carrier->near, SHUT_RDWR);
     /* Until it is handed back, nobody else closes the descriptor but libssh in its own thread, at
      * the peer's end; then this finds a closed one, or at worst a new connection, which only
      * happens on this very thread. */
     pthread_mutex_lock(&carrier->carriers->lock);
-    if (!carrier->done)
+    if (carrier->load.direct && !carrier->done && !carrier->crossed)
         shutdown(carrier->load.fd, SHUT_RDWR);
     pthread_mutex_unlock(&carrier->carriers->lock);
 }
 
-void *carriers_take(struct carriers *carriers)
+void carrier_disown(struct carrier *carrier)
+{
+    carrier->disowned = true;
+    carrier_stop(carrier);
+}
+
+/* What the thread wrote into the pipe and the loop has not read. */
+static void take_rest(struct carrier *carrier, struct carrier_news *news)
+{
+    struct buf rest;
+    uint8_t block[4096];
+    ssize_t got;
+
+    buf_init(&rest, 1024 * 1024);
+    while ((got = read(carrier->near, block, sizeof(block))) > 0)
+        buf_put(&rest, block, (size_t)got);
+    news->rest_length = rest.len;
+    news->rest = buf_take(&rest);
+    buf_done(&rest);
+}
+
+bool carriers_take(struct carriers *carriers, struct carrier_news *news)
 {
     doorbell_heard(carriers->fd);
-    for (struct carrier **at = &carriers->all; *at != NULL; at = &(*at)->next) {
+    for (struct carrier **at = &carriers->all; *at != NULL;) {
         struct carrier *carrier = *at;
-        void *owner = carrier->load.owner;
-        bool done;
+        bool done, crossed;
 
         pthread_mutex_lock(&carriers->lock);
         done = carrier->done;
+        crossed = carrier->crossed;
         pthread_mutex_unlock(&carriers->lock);
-        if (!done)
+        *news = (struct carrier_news){.owner = carrier->load.owner};
+        if (done) {
+            *at = carrier->next;
+            carriers->count--;
+            pthread_join(carrier->thread, NULL);
+            news->event = CARRIER_DONE;
+            news->direct = carrier->load.direct && !carrier->given;
+            news->status = carrier->status;
+            news->said = buf_take(&carrier->said);
+            take_rest(carrier, news);
+            if (!carrier->disowned) {
+                carrier_free(carrier);
+                return true;
+            }
+            free(news->said);
+            free(news->rest);
+            carrier_free(carrier);
             continue;
-        *at = carrier->next;
-        carriers->count--;
-        pthread_join(carrier->thread, NULL);
-        free(carrier->text);
-        free(carrier->address);
-        free(carrier);
-        return owner;
+        }
+        if (crossed && !carrier->given) {
+            carrier->given = true;
+            news->event = CARRIER_PIPED;
+            return true;
+        }
+        at = &carrier->next;
     }
-    return NULL;
+    return false;
 }
 
 void carriers_stop(struct carriers *carriers)

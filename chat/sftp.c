@@ -3,46 +3,13 @@
 
 #include "identity/store.h"
 
-#include <libssh/libssh.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- the channel as a pipe ---- */
-
-static int pipe_read(void *context, void *bytes, size_t size)
-{
-    ssh_channel channel = context;
-    int got;
-
-    do
-        got = ssh_channel_read(channel, bytes, (uint32_t)size, 0);
-    while (got == SSH_AGAIN);
-    return got < 0 ? -1 : got;
-}
-
-static int pipe_write(void *context, const void *bytes, size_t length)
-{
-    ssh_channel channel = context;
-    const uint8_t *at = bytes;
-
-    while (length > 0) {
-        int wrote = ssh_channel_write(channel, at, (uint32_t)length);
-
-        if (wrote <= 0 || !ssh_channel_is_open(channel))
-            return -1;
-        at += wrote;
-        length -= (size_t)wrote;
-    }
-    return 0;
-}
-
-/* ---- serving ---- */
 
 /* Opens a store and a drop for this thread, and runs it: command NULL is the subsystem. -1 failed,
  * else the exit status. */
 static int serve(const struct sftp_door *door, const char *command)
 {
-    struct sftp_pipe pipe = {.read = pipe_read, .write = pipe_write, .context = door->channel};
     char *path = config_path(door->config, "store/riad.db");
     struct store *store = store_open(path);
     struct drop *drop = NULL;
@@ -57,9 +24,9 @@ static int serve(const struct sftp_door *door, const char *command)
     if (drop) {
         sftp_init(&sftp, drop, door->person);
         if (command)
-            status = scp_run(&sftp, &pipe, command);
+            status = scp_run(&sftp, door->pipe, command);
         else
-            sftp_run(&sftp, &pipe);
+            sftp_run(&sftp, door->pipe);
         sftp_done(&sftp);
     }
     status = drop ? status : -1;

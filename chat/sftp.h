@@ -1,13 +1,9 @@
 /*
  * sftp: the drop over SSH: SFTP version 3, and scp's own protocol.
  *
- * A file transfer leaves the chat's loop: server.c takes the session out of its event, puts it into
- * blocking mode and gives it to a thread that calls one of the functions below. From then on this
- * thread alone touches session and channel, until the function returns; it has a store and a drop
- * of its own. The connection lost in the middle keeps what came of each open file for a day.
- *
- * To end such a thread from outside, shut the socket down (shutdown(2), SHUT_RDWR): the function
- * returns soon after.
+ * A file transfer has a thread of its own (session_carrier.h), which calls one of the functions
+ * below with a pipe to its client; it has a store and a drop of its own. The connection lost in the
+ * middle keeps what came of each open file for a day.
  *
  * Protocol: draft-ietf-secsh-filexfer-02, with posix-rename@openssh.com, statvfs@openssh.com,
  * fstatvfs@openssh.com, fsync@openssh.com and hardlink refused. The packets are read and written
@@ -21,12 +17,17 @@
 
 #include <stddef.h>
 
-struct ssh_session_struct;
-struct ssh_channel_struct;
+/* Where bytes come from and go to, and wait. */
+struct sftp_pipe {
+    /* At least one byte, at most size: how many; 0 at the end, -1 when the connection is gone. */
+    int (*read)(void *context, void *bytes, size_t size);
+    /* All of them: 0 or -1. */
+    int (*write)(void *context, const void *bytes, size_t length);
+    void *context;
+};
 
 struct sftp_door {
-    struct ssh_session_struct *session; /* blocking, out of every event */
-    struct ssh_channel_struct *channel;
+    const struct sftp_pipe *pipe;
     const struct person *person;
     const struct config *config;
     const int *bells; /* for the store that the thread opens */

@@ -1,19 +1,20 @@
 /*
  * sftp_private: what the sources of SFTP share.
  *
- *     sftp.c          libssh: bytes to and from the channel; the only one of them that includes it
+ *     sftp.c          a store and a drop for the thread, and which of the protocols it is
  *     sftp_session.c  packets: one in, an answer out; the table of requests
  *     sftp_handles.c  what a client has open, reading and writing
  *     sftp_names.c    what a client asks of names: stat, lists, renaming, removing
  *     sftp_wire.c     the bytes of packets
  *     scp.c           scp's own protocol, which old clients and `scp -O` speak
  *
- * Only sftp.c knows libssh: the others are given a pipe.
+ * None of them knows libssh: they are given a pipe.
  */
 #ifndef CHAT_SFTP_PRIVATE_H
 #define CHAT_SFTP_PRIVATE_H
 
 #include "base/buf.h"
+#include "chat/sftp.h"
 #include "chat/sftp_wire.h"
 #include "drop/drop.h"
 
@@ -21,15 +22,6 @@
 #define SFTP_DATA_MAX   (255 * 1024)           /* of one read or write: limits@openssh.com */
 #define SFTP_PACKET_MAX (SFTP_DATA_MAX + 2048) /* a longer one ends the session */
 #define SFTP_OUT_MAX    (4 * SFTP_PACKET_MAX)  /* answers that wait to be sent */
-
-/* Where bytes come from and go to, and wait. */
-struct sftp_pipe {
-    /* At least one byte, at most size: how many; 0 at the end, -1 when the connection is gone. */
-    int (*read)(void *context, void *bytes, size_t size);
-    /* All of them: 0 or -1. */
-    int (*write)(void *context, const void *bytes, size_t length);
-    void *context;
-};
 
 /* What a client has open. Of fd, arrival and listing one says what it is. */
 struct sftp_handle {

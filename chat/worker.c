@@ -81,7 +81,8 @@ static void add_here(void *context, const struct presence *presence)
     struct here *last = list->count > 0 ? &list->items[list->count - 1] : NULL;
     struct here *item;
 
-    if (presence->person_id == 0)
+    /* Who only carries files does not read: neither told of, nor asked to. */
+    if (presence->person_id == 0 || strcmp(presence->door, "sftp") == 0)
         return;
     if (last != NULL && last->person_id == presence->person_id) {
         last->away = last->away && presence->away[0] != '\0';

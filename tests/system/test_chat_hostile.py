@@ -225,7 +225,7 @@ def test_a_client_that_ignores_the_window(house):
 
 
 def test_requests_in_every_order(house):
-    """A shell twice, sizes out of bounds, a second channel, requests before the channel."""
+    """A shell twice, sizes out of bounds."""
     with Client(house, "orders") as orders:
         channel = orders.channel()
         channel.get_pty("x" * 3000, 2**31 - 1, 2**31 - 1)
@@ -240,8 +240,6 @@ def test_requests_in_every_order(house):
             channel.resize_pty(width, width)
         channel.send("some text that does not fit\r")
         wait_for(lambda: channel.recv_ready(), "an answer")
-        with pytest.raises(paramiko.SSHException):
-            orders.channel()
     assert answers(house) < 2 * PATIENCE
 
 
