@@ -52,7 +52,7 @@ static const char *const system_paths[] = {
  * when the network changes, so that a rule for the file alone would lose it; the accounts of the
  * services may read nothing secret in /etc. */
 static const char *const resolver_paths[] = {
-    "/etc",
+    "/etc", /* as root: root_resolver_paths */
     "/usr/share/ca-certificates",
     "/usr/local/share/ca-certificates",
     "/run/systemd/resolve",
@@ -60,6 +60,13 @@ static const char *const resolver_paths[] = {
     "/run/NetworkManager",
     "/run/connman",
     NULL,
+};
+
+/* As root, when [box] user is empty, /etc holds what is secret: then single files and folders stand
+ * in its place, and who replaces resolv.conf has to start the box again. */
+static const char *const root_resolver_paths[] = {
+    "/etc/resolv.conf", "/etc/hosts",    "/etc/host.conf", "/etc/gai.conf",        "/etc/services",
+    "/etc/protocols",   "/etc/networks", "/etc/ssl",       "/etc/ca-certificates", NULL,
 };
 
 /* And riad-dhcp with dnsmasq, which inherits the walls: programs, the network's settings, the bus
@@ -145,13 +152,24 @@ static int allow(const char *path, enum sandbox_access access, uint64_t known)
     return result;
 }
 
+static int allow_list(const char *const *paths, uint64_t known)
+{
+    for (; *paths != NULL; paths++)
+        if (allow(*paths, SANDBOX_READ, known) < 0)
+            return -1;
+    return 0;
+}
+
 static int allow_all(const struct wall *wall, const struct sandbox_path *paths, size_t count,
                      uint64_t known)
 {
-    for (size_t list = 0; wall->paths[list] != NULL; list++)
-        for (size_t i = 0; wall->paths[list][i] != NULL; i++)
-            if (allow(wall->paths[list][i], SANDBOX_READ, known) < 0)
-                return -1;
+    for (size_t list = 0; wall->paths[list] != NULL; list++) {
+        bool secrets = wall->paths[list] == resolver_paths && geteuid() == 0;
+        if (secrets && allow_list(root_resolver_paths, known) < 0)
+            return -1;
+        if (allow_list(wall->paths[list] + (secrets ? 1 : 0), known) < 0)
+            return -1;
+    }
     for (size_t i = 0; i < count; i++)
         if (allow(paths[i].path, paths[i].access, known) < 0)
             return -1;

@@ -390,11 +390,15 @@ class Signer(Person):
 def sign_in(person):
     """Over ssh's link: the cookie of a browser that is that person."""
     link = person.ssh("web").decode()
-    path = "/join/" + re.search(r"/join/([\w-]+)", link)[1]
+    code = re.search(r"/join/([\w-]+)", link)
+    assert code, f"`web` ended well and said {link!r}"
+    path = "/join/" + code[1]
     status, fields, _ = person.ask("POST", path)
     if status != 303 or "set-cookie" not in fields:
         raise ConnectionError(f"{path} was answered {status}")  # taken, and the answer lost
-    return re.search(r"riad=[^;]+", fields["set-cookie"])[0]
+    cookie = re.search(r"riad=[^;]+", fields["set-cookie"])
+    assert cookie, f"{path} was answered 303 with {fields}"
+    return cookie[0]
 
 
 SHARES = ((Talker, 0.5), (Browser, 0.15), (Uploader, 0.15), (Installer, 0.12), (Signer, 0.08))
