@@ -1,12 +1,15 @@
 #include "chat/sftp_private.h"
 
 #include "base/fs.h"
+#include "base/mem.h"
 #include "base/when.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define COPY_STEP (256 * 1024)
 
 /* ---- the table ---- */
 
@@ -237,6 +240,50 @@ void sftp_write(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
         offset = (uint64_t)drop_arrival_length(handle->arrival);
     result = drop_write_at(handle->arrival, (int64_t)offset, bytes, length);
     handle->failed |= result != DROP_OK;
+    sftp_put_result(sftp, id, result);
+}
+
+/* Until length bytes or, with 0, all that is there. */
+static enum drop_result copy(int fd, int64_t offset, int64_t length, struct drop_arrival *to,
+                             int64_t at)
+{
+    uint8_t *piece = mem_alloc(COPY_STEP);
+    int64_t left = length ? length : INT64_MAX;
+    enum drop_result result = DROP_OK;
+    ssize_t got = 1;
+
+    while (!result && left > 0 && got > 0) {
+        got = pread(fd, piece, left < COPY_STEP ? (size_t)left : COPY_STEP, offset);
+        if (got > 0)
+            result = drop_write_at(to, at, piece, (size_t)got);
+        offset += got;
+        at += got;
+        left -= got;
+    }
+    free(piece);
+    return got < 0 ? DROP_FAILED : result;
+}
+
+/* `cp` of sftp: the bytes need not travel to the client and back. */
+void sftp_copy_data(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
+{
+    struct sftp_handle *from = sftp_handle_get(sftp, id, in), *to;
+    uint64_t offset = sftp_get_u64(in), length = sftp_get_u64(in), at;
+    enum drop_result result;
+
+    if (!from)
+        return;
+    to = sftp_handle_get(sftp, id, in);
+    at = sftp_get_u64(in);
+    if (!to)
+        return;
+    if (in->bad || from->fd < 0 || !to->arrival || offset > INT64_MAX / 2 ||
+        length > INT64_MAX / 2 || at > INT64_MAX / 2) {
+        sftp_put_status(sftp, id, SFTP_FX_FAILURE, "That cannot be copied.");
+        return;
+    }
+    result = copy(from->fd, (int64_t)offset, (int64_t)length, to->arrival, (int64_t)at);
+    to->failed |= result != DROP_OK;
     sftp_put_result(sftp, id, result);
 }
 

@@ -67,7 +67,7 @@ bool sftp_get_path(struct sftp *sftp, uint32_t id, struct sftp_reader *in, char 
 
 typedef void sftp_request(struct sftp *sftp, uint32_t id, struct sftp_reader *in);
 sftp_request sftp_open_file, sftp_close, sftp_read, sftp_write, sftp_fstat, sftp_fsetstat,
-    sftp_fsync, sftp_fstatvfs;
+    sftp_fsync, sftp_fstatvfs, sftp_copy_data;
 sftp_request sftp_stat, sftp_setstat, sftp_opendir, sftp_readdir, sftp_remove, sftp_mkdir,
     sftp_rmdir, sftp_realpath, sftp_rename, sftp_posix_rename, sftp_statvfs;
 

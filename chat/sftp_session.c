@@ -90,6 +90,7 @@ static const struct {
     {"fsync@openssh.com",        "1", sftp_fsync       },
     {"lsetstat@openssh.com",     "1", sftp_setstat     },
     {"limits@openssh.com",       "1", answer_limits    },
+    {"copy-data",                "1", sftp_copy_data   },
     {"expand-path@openssh.com",  "1", sftp_realpath    },
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/fs.h"
 #include "base/json.h"
+#include "web/listing.h"
 #include "web/media.h"
 #include "web/page.h"
 
@@ -67,10 +68,15 @@ static enum media_form form_of(const struct http_request *request)
 void folder_answer(struct call *call, const char *folder)
 {
     enum media_form form = form_of(call->http);
-    struct drop_query query = {.folder = folder};
+    struct listing_wish wish;
     struct buf out;
     if (form == MEDIA_HTML) {
         page_listing(call, folder);
+        return;
+    }
+    listing_wish(call, folder, &wish);
+    if (wish.trouble != NULL) {
+        reply_error(call->http, 400, "%s", wish.trouble);
         return;
     }
     buf_init(&out, LISTING_MAX);
@@ -79,7 +85,7 @@ void folder_answer(struct call *call, const char *folder)
         json_string(&out, "folder", folder);
         json_array(&out, "files");
     }
-    int result = drop_list(call->drop, &query, form == MEDIA_JSON ? put_json : put_text, &out);
+    int result = drop_list(call->drop, &wish.query, form == MEDIA_JSON ? put_json : put_text, &out);
     if (form == MEDIA_JSON) {
         json_close(&out, ']');
         json_close(&out, '}');

@@ -158,41 +158,33 @@ int listing_coming(struct call *call, struct buf *out)
 
 /* ---- the page of a folder ---- */
 
-struct listing {
-    struct drop_query query;
-    char words[256], person[NAME_MAX_BYTES], day[16], after[DROP_PATH_MAX];
-    bool searched;
-    const char *trouble;
-};
-
 static void query_text(struct call *call, const char *name, char *out, size_t size)
 {
     if (http_query(call->http, name, out, size) != 1)
         out[0] = '\0';
 }
 
-static void listing_wish(struct call *call, const char *folder, struct listing *listing)
+void listing_wish(struct call *call, const char *folder, struct listing_wish *wish)
 {
     struct person person;
-    struct drop_query *query = &listing->query;
-    query_text(call, "q", listing->words, sizeof listing->words);
-    query_text(call, "person", listing->person, sizeof listing->person);
-    query_text(call, "day", listing->day, sizeof listing->day);
-    query_text(call, "after", listing->after, sizeof listing->after);
-    listing->searched =
-        listing->words[0] != '\0' || listing->person[0] != '\0' || listing->day[0] != '\0';
-    query->folder = listing->searched ? NULL : folder;
-    query->words = listing->words[0] == '\0' ? NULL : listing->words;
-    query->after = listing->after[0] == '\0' ? NULL : listing->after;
-    if (listing->person[0] != '\0') {
-        if (person_by_name(call->store, listing->person, &person) == 1)
+    struct drop_query *query = &wish->query;
+    memset(wish, 0, sizeof *wish);
+    query_text(call, "q", wish->words, sizeof wish->words);
+    query_text(call, "person", wish->person, sizeof wish->person);
+    query_text(call, "day", wish->day, sizeof wish->day);
+    query_text(call, "after", wish->after, sizeof wish->after);
+    wish->searched = wish->words[0] != '\0' || wish->person[0] != '\0' || wish->day[0] != '\0';
+    query->folder = wish->searched ? NULL : folder;
+    query->words = wish->words[0] == '\0' ? NULL : wish->words;
+    query->after = wish->after[0] == '\0' ? NULL : wish->after;
+    if (wish->person[0] != '\0') {
+        if (person_by_name(call->store, wish->person, &person) == 1)
             query->person_id = person.id;
         else
-            listing->trouble = "There is nobody of that name.";
+            wish->trouble = "There is nobody of that name.";
     }
-    if (listing->day[0] != '\0' &&
-        when_day_range(listing->day, &query->from_ms, &query->until_ms) == -1)
-        listing->trouble = "A day is written as in 2026-11-22.";
+    if (wish->day[0] != '\0' && when_day_range(wish->day, &query->from_ms, &query->until_ms) == -1)
+        wish->trouble = "A day is written as in 2026-11-22.";
 }
 
 /* `Drop / folder / folder`, each a link. */
@@ -214,10 +206,10 @@ static void crumbs_put(struct buf *out, const char *folder)
 }
 
 /* The address of what comes behind this page of the list. */
-static void next_put(struct buf *out, const struct listing *listing, const char *next)
+static void next_put(struct buf *out, const struct listing_wish *wish, const char *next)
 {
     static const char *const names[] = {"q", "person", "day", "after"};
-    const char *values[] = {listing->words, listing->person, listing->day, next};
+    const char *values[] = {wish->words, wish->person, wish->day, next};
     if (next[0] == '\0')
         return;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -227,7 +219,7 @@ static void next_put(struct buf *out, const struct listing *listing, const char 
     }
 }
 
-static void listing_fill(struct call *call, const char *folder, struct listing *listing,
+static void listing_fill(struct call *call, const char *folder, struct listing_wish *wish,
                          struct buf *out)
 {
     struct buf files, coming, crumbs, more;
@@ -237,21 +229,21 @@ static void listing_fill(struct call *call, const char *folder, struct listing *
     buf_init(&crumbs, 64 * 1024);
     buf_init(&more, 64 * 1024);
     crumbs_put(&crumbs, folder);
-    if (listing->trouble == NULL)
-        listing_put(call, &listing->query, listing->searched, &files, next);
-    if (!listing->searched && folder[0] == '\0')
+    if (wish->trouble == NULL)
+        listing_put(call, &wish->query, wish->searched, &files, next);
+    if (!wish->searched && folder[0] == '\0')
         listing_coming(call, &coming);
-    next_put(&more, listing, next);
+    next_put(&more, wish, next);
     const struct template_value values[] = {
         TEMPLATE_HTML("crumbs", buf_text(&crumbs)),
         TEMPLATE_TEXT("folder", folder),
         TEMPLATE_HTML("files", buf_text(&files)),
         TEMPLATE_HTML("coming", buf_text(&coming)),
-        TEMPLATE_TEXT("q", listing->words),
-        TEMPLATE_TEXT("person", listing->person),
-        TEMPLATE_TEXT("day", listing->day),
-        TEMPLATE_TEXT("searched", listing->searched ? "1" : ""),
-        TEMPLATE_TEXT("trouble", listing->trouble),
+        TEMPLATE_TEXT("q", wish->words),
+        TEMPLATE_TEXT("person", wish->person),
+        TEMPLATE_TEXT("day", wish->day),
+        TEMPLATE_TEXT("searched", wish->searched ? "1" : ""),
+        TEMPLATE_TEXT("trouble", wish->trouble),
         TEMPLATE_TEXT("more", buf_text(&more)),
         TEMPLATE_TEXT("may_drop",
                       home_no_drop(call) == NULL && !drop_path_on_shelf(folder) ? "1" : ""),
@@ -265,7 +257,7 @@ static void listing_fill(struct call *call, const char *folder, struct listing *
 
 void page_listing(struct call *call, const char *folder)
 {
-    struct listing *listing = mem_alloc(sizeof *listing);
+    struct listing_wish *wish = mem_alloc(sizeof *wish);
     struct drop_file file;
     struct buf body;
     buf_init(&body, PAGE_MAX);
@@ -273,12 +265,12 @@ void page_listing(struct call *call, const char *folder)
     if (found != DROP_OK) {
         reply_error(call->http, drop_result_status(found), "%s", drop_result_text(found));
     } else {
-        listing_wish(call, folder, listing);
-        listing_fill(call, folder, listing, &body);
+        listing_wish(call, folder, wish);
+        listing_fill(call, folder, wish, &body);
         page_reply(call, 200, folder[0] == '\0' ? "Files" : folder, "files", &body);
     }
     buf_done(&body);
-    free(listing);
+    free(wish);
 }
 
 void listing_delete(struct call *call)

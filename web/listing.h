@@ -13,6 +13,15 @@
 int listing_put(struct call *call, const struct drop_query *query, bool whole, struct buf *out,
                 char *next);
 
+/* What a folder's query asks for: `q` words, `person`, `day` look at any depth; `after` goes on. */
+struct listing_wish {
+    struct drop_query query; /* borrows from the others */
+    char words[256], person[NAME_MAX_BYTES], day[16], after[DROP_PATH_MAX];
+    bool searched;       /* by any of the first three */
+    const char *trouble; /* what is wrong with it, NULL nothing */
+};
+void listing_wish(struct call *call, const char *folder, struct listing_wish *wish);
+
 /* Appends `<li>` for each file that is arriving. 0 or -1. */
 int listing_coming(struct call *call, struct buf *out);
 

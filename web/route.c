@@ -38,6 +38,7 @@ const struct route web_routes[] = {
 /* After the pages': what is dropped straight onto the box. */
 static const struct route last_routes[] = {
     {ROUTE(HTTP_PUT),  "/:", upload_bare, ROUTE_ANYBODY},
+    {ROUTE(HTTP_PUT),  "/",  upload_bare, ROUTE_ANYBODY}, /* a pipe without a name: 400 */
     {ROUTE_READ,       "/:", files_bare,  ROUTE_ANYBODY},
     {ROUTE(HTTP_POST), "/",  post_form,   ROUTE_ANYBODY},
     {0,                NULL, NULL,        ROUTE_ANYBODY},

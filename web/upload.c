@@ -279,7 +279,8 @@ static void put_file(struct call *call, bool bare)
     enum drop_result result;
     size_t length = strlen(call->rest);
     if (length == 0 || call->rest[length - 1] == '/') {
-        reply_error(call->http, 400, "Name the file: PUT /files/PATH without a slash at the end.");
+        reply_error(call->http, 400,
+                    "Name the file, without a slash at the end: curl -T - BOX/NAME");
         return;
     }
     if (start(call, &put) < 0)

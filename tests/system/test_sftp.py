@@ -99,6 +99,31 @@ def test_sftp_does_what_people_do(box, tmp_path):
     assert not (box.state / "drop/talks").exists()
 
 
+def test_clients_sync_and_copy_on_the_box(box, tmp_path):
+    """`cp` by copy-data, `get -a`, `put -fp`: what OpenSSH's client can, and the box need not refuse."""
+    content = some_bytes(700_001, 12)
+    (tmp_path / "c").write_bytes(content)
+    os.utime(tmp_path / "c", (1_600_000_000, 1_600_000_000))
+    (tmp_path / "half").write_bytes(content[:300_000])
+    done = box.sftp(
+        "ada",
+        f"""
+        put -fp {tmp_path}/c copy-me.bin
+        cp copy-me.bin copied.bin
+        get -a copied.bin {tmp_path}/half
+        ls -ln copy-me.bin
+        """,
+    )
+    assert done.returncode == 0 or "not support copy-data" in done.stderr, done.stderr
+    assert lies(box, "copy-me.bin") == content
+    assert (box.state / "drop/copy-me.bin").stat().st_mtime == 1_600_000_000
+    assert (tmp_path / "half").read_bytes() == content == lies(box, "copied.bin")
+    assert digest_of(box, "copied.bin") == hashlib.sha256(content).hexdigest()
+    box.sftp("bob", "cp copied.bin mine-now.bin", check=0)
+    assert box.sftp("bob", "cp copied.bin copy-me.bin").returncode == 1
+    assert lies(box, "copy-me.bin") == content
+
+
 def test_what_is_somebody_elses_stays(box, tmp_path):
     (tmp_path / "a").write_text("ada's")
     (tmp_path / "b").write_text("bob's")

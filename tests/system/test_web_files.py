@@ -119,6 +119,12 @@ def test_listings_are_negotiated(web):
         "content-type"
     ].startswith("text/plain")
     assert web.request("GET", "/files/?html")[1]["content-type"].startswith("text/html")
+    assert web.request("GET", "/files/?q=%C3%89.BIN")[2].decode() == "f/a é.bin\n"
+    found = json.loads(web.request("GET", "/files/?json&q=deep")[2])["files"]
+    assert [row["path"] for row in found] == ["f/deep/" + "n" * 150 + ".txt"]
+    assert web.request("GET", "/files/?day=1999-01-01")[2] == b""
+    assert web.request("GET", "/files/?day=yesterday")[0] == 400
+    assert b"nobody of that name" in web.request("GET", "/files/?person=nobody-at-all")[2]
     assert web.request("GET", "/files/f")[1]["location"] == "/files/f/"
     assert web.request("GET", "/files/none/")[0] == 404
 

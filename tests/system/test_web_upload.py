@@ -102,6 +102,7 @@ def test_places_that_are_not_for_uploads(web):
     assert web.request("PUT", "/files/d/x/y", b"x")[0] == 409
     assert web.request("PUT", "/files/d/", b"x")[0] == 400
     assert web.request("PUT", "/files/", b"x")[0] == 400
+    assert b"Name the file" in web.request("PUT", "/", b"x")[2]
     assert web.request("PUT", "/files/" + "n" * 300, b"x")[0] == 400
 
 
