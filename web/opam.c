@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "web/door.h"
+#include "web/hot.h"
 #include "web/send.h"
 #include "web/web.h"
 
@@ -45,6 +46,8 @@ static void answer_file(struct call *call, struct mirror_answer *answer)
     int64_t sent = send_whole_or_part(call->http, &file);
     if (sent > 0)
         mirror_served(call->web->mirror, sent, true);
+    if (sent >= 0 && *answer->place != '\0')
+        hot_learn(call, &file, HOT_ARCHIVES, answer->place, 0);
     fs_close(answer->fd);
 }
 

@@ -109,16 +109,32 @@ static void put_line(struct buf *out, const char *name, const char *format, va_l
     buf_puts(out, "\r\n");
 }
 
+/* The status line and Date; a thread writes the same date for a second. */
+static void put_first_lines(struct wire *wire, int status)
+{
+    static _Thread_local struct {
+        int64_t second;
+        char text[WHEN_MAX];
+    } date;
+    int64_t now = when_wall_ms();
+    if (date.second != now / 1000) {
+        when_http(now, date.text);
+        date.second = now / 1000;
+    }
+    buf_printf(&wire->out, "HTTP/1.1 %d %s\r\nDate: ", status, reply_reason(status));
+    buf_puts(&wire->out, date.text);
+    buf_puts(&wire->out, "\r\n");
+}
+
 void reply_begin(struct http_request *request, int status, const char *type)
 {
     struct wire *wire = wire_of(request);
-    char date[WHEN_MAX];
-    when_http(when_wall_ms(), date);
     buf_clear(&wire->out);
     wire->cached = false;
     wire->status = status;
-    buf_printf(&wire->out, "HTTP/1.1 %d %s\r\nDate: %s\r\nX-Content-Type-Options: nosniff\r\n",
-               status, reply_reason(status), date);
+    put_first_lines(wire, status);
+    wire->lines_at = wire->out.len;
+    buf_puts(&wire->out, "X-Content-Type-Options: nosniff\r\n");
     if (type != NULL)
         buf_printf(&wire->out, "Content-Type: %s\r\n", type);
 }
@@ -211,6 +227,12 @@ static bool will_close(const struct http_request *request)
            (wire->head.expects && !wire->continued);
 }
 
+static void put_last_line(struct wire *wire)
+{
+    buf_puts(&wire->out,
+             wire->close ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n");
+}
+
 static int finish_head(struct http_request *request, int64_t length, const void *body, size_t size)
 {
     struct wire *wire = wire_of(request);
@@ -228,7 +250,8 @@ static int finish_head(struct http_request *request, int64_t length, const void 
         buf_put(&wire->out, wire->cookies.data, wire->cookies.len);
     if (wire->extra.len > 0)
         buf_put(&wire->out, wire->extra.data, wire->extra.len);
-    buf_printf(&wire->out, "Connection: %s\r\n\r\n", wire->close ? "close" : "keep-alive");
+    wire->lines_end = wire->out.len;
+    put_last_line(wire);
     if (buf_put(&wire->out, body, size) < 0 || wire->out.overflowed) {
         log_error("an answer to %s has a head that is too large", request->path);
         wire_cut(wire);
@@ -280,6 +303,31 @@ int reply_file(struct http_request *request, int fd, int64_t offset, size_t leng
     }
     free(all);
     return result;
+}
+
+bool reply_head_sent(const struct http_request *request, const char **lines, size_t *length)
+{
+    const struct wire *wire = wire_of(request);
+    *lines = (const char *)wire->out.data + wire->lines_at;
+    *length = wire->lines_end - wire->lines_at;
+    return wire->state == WIRE_DONE && wire->status == 200 && wire->cookies.len == 0 &&
+           wire->extra.len == 0;
+}
+
+int reply_again(struct http_request *request, const char *lines, size_t lines_length,
+                const void *body, size_t length)
+{
+    struct wire *wire = wire_of(request);
+    if (will_close(request))
+        wire->close = true;
+    buf_clear(&wire->out);
+    wire->status = 200;
+    put_first_lines(wire, 200);
+    buf_put(&wire->out, lines, lines_length);
+    put_last_line(wire);
+    wire->continued = true;
+    wire->state = WIRE_DONE;
+    return wire_send_both(wire, wire->out.data, wire->out.len, body, length);
 }
 
 int reply_stream(struct http_request *request)

@@ -54,6 +54,14 @@ bool reply_wants_body(const struct http_request *request);
  * the file is shorter: nothing was sent then. */
 int reply_file(struct http_request *request, int fd, int64_t offset, size_t length);
 
+/* The head of the 200 that was just sent, for whoever may send it again to others: its lines
+ * without the first two (status and Date) and Connection, valid until the next answer. false: it
+ * was another answer, or had cookies or lines of this request alone. */
+bool reply_head_sent(const struct http_request *request, const char **lines, size_t *length);
+/* Answers with such lines and this body, in one packet. 0 or -1. */
+int reply_again(struct http_request *request, const char *lines, size_t lines_length,
+                const void *body, size_t length);
+
 /* The head of a body whose length nobody knows yet: chunked, or to the end of the connection for
  * HTTP/1.0. Then reply_stream_put any number of times and reply_stream_end, without which the
  * client sees that it is not complete. 0 or -1. */

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "web/door.h"
 #include "web/host.h"
+#include "web/hot.h"
 #include "web/page.h"
 #include "web/web.h"
 
@@ -200,7 +201,7 @@ void route_answer(struct call *call)
     else if (is_write(call->http->method) && !visitor_origin_ok(call->http, call->config))
         reply_error(call->http, 403,
                     "A page from elsewhere may not do that here. Open the box's own page.");
-    else
+    else if (!hot_answer(call))
         dispatch(call);
     call_release(call);
 }

@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define WINDOW_MS     20000 /* over which HTTP_MIN_RATE is averaged */
@@ -266,6 +267,34 @@ int wire_send(struct wire *wire, const void *bytes, size_t length, bool more)
     return result;
 }
 
+int wire_send_both(struct wire *wire, const void *head, size_t head_length, const void *body,
+                   size_t length)
+{
+    struct iovec parts[] = {
+        {(void *)(uintptr_t)head, head_length},
+        {(void *)(uintptr_t)body, length     }
+    };
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    /* To look for the descriptor is dearer than the copy: only where a connection is kept. */
+    if (wire->cut || !peer_of(wire)->kept || wire_fd(wire) < 0) {
+        uint8_t *all = mem_resize(NULL, head_length + length, 1);
+        memcpy(all, head, head_length);
+        memcpy(all + head_length, body, length);
+        int result = wire_send(wire, all, head_length + length, false);
+        free(all);
+        return result;
+    }
+    ssize_t sent = sendmsg(wire->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    size_t done = sent < 0 ? 0 : (size_t)sent;
+    if (done == head_length + length)
+        return 0;
+    if (done < head_length &&
+        wire_send(wire, (const uint8_t *)head + done, head_length - done, true) < 0)
+        return -1;
+    done = done < head_length ? 0 : done - head_length;
+    return wire_send(wire, (const uint8_t *)body + done, length - done, false);
+}
+
 static int send_by_hand(struct wire *wire, int fd, int64_t offset, int64_t length)
 {
     enum { STEP = 65536 };
@@ -350,6 +379,7 @@ void wire_settle(struct wire *wire)
         wire_linger(wire);
     watch_end(wire);
     struct wire_peer *peer = peer_of(wire);
+    peer->kept = true;
     peer->exact &= wire->head.length >= 0 && wire->taken == wire->head.length;
     peer->consumed += wire->head_size + (uint64_t)wire->taken;
 }

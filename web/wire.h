@@ -24,6 +24,7 @@ struct mg_connection;
 struct wire_peer {
     int fd;            /* -1: not to be had */
     uint64_t consumed; /* bytes of requests that were read to their end */
+    bool kept;         /* has had a request already */
     bool exact;        /* consumed is right: no chunked body among them */
 };
 
@@ -65,11 +66,12 @@ struct wire {
     int64_t promised; /* bytes of body still to be sent; -1 a stream */
     bool close;       /* the connection ends afterwards */
     bool cut;
-    struct buf out;     /* the head that is being built */
-    struct buf cookies; /* lines that outlast reply_begin */
-    struct buf early;   /* lines for the 100 */
-    struct buf extra;   /* lines for the next answer */
-    bool cached;        /* Cache-Control was added */
+    struct buf out;             /* the head that is being built */
+    struct buf cookies;         /* lines that outlast reply_begin */
+    struct buf early;           /* lines for the 100 */
+    struct buf extra;           /* lines for the next answer */
+    bool cached;                /* Cache-Control was added */
+    size_t lines_at, lines_end; /* in out: behind Date, before Connection */
 };
 #define WIRE_UNKNOWN (-2)
 
@@ -87,6 +89,9 @@ bool wire_wait(struct wire *wire, int timeout_ms);
 int64_t wire_read(struct wire *wire, void *bytes, size_t size);
 /* All bytes; more: others follow at once. 0 or -1. */
 int wire_send(struct wire *wire, const void *bytes, size_t length, bool more);
+/* Head and body in one packet. */
+int wire_send_both(struct wire *wire, const void *head, size_t head_length, const void *body,
+                   size_t length);
 int wire_send_file(struct wire *wire, int fd, int64_t offset, int64_t length);
 
 /* After the handler: reads what is left of a short body, or lets the client see the answer before
