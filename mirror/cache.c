@@ -363,7 +363,7 @@ int cache_evict(const struct cache *cache, int64_t target, int64_t *left, int64_
     char name[CHECKSUM_TEXT];
     int gone = 0, result = cache_walk(cache, shelf_put, &shelf);
 
-    if (shelf.bytes > target)
+    if (shelf.count > 0 && shelf.bytes > target)
         qsort(shelf.files, shelf.count, sizeof *shelf.files, leaves_before);
     for (size_t i = 0; i < shelf.count && shelf.bytes > target; i++) {
         checksum_path(&shelf.files[i].sha256, name);

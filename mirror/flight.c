@@ -14,8 +14,9 @@
 
 #define LINK_FRESH_MS                                                                              \
     30000 /* after an answer, a host that cannot be reached is that host's fault */
-#define UNKNOWN_ROOM ((int64_t)16 << 20) /* made for an archive that does not say how long it is   \
-                                          */
+#define UNKNOWN_ROOM                                                                               \
+    ((int64_t)16 << 20) /* made for an archive that does not say how long it is                    \
+                         */
 
 /* ---- what others get to know ---- */
 

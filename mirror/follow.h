@@ -59,6 +59,9 @@ struct mirror_flight *hub_follow_index(struct hub *hub, const char *path);
  * any more. */
 void hub_look(struct hub *hub, struct store *store);
 
+/* Forgets a flight that nobody follows; the hub's lock is held, or nobody else is there. */
+void shared_free(struct shared_flight *shared);
+
 /* How many follow the flight in row id. */
 size_t hub_followers(struct hub *hub, int64_t id);
 

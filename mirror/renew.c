@@ -2,13 +2,11 @@
  * renew: each repository's index is in one of four states: waiting, arriving, being read, being
  * copied.
  */
-#include "mirror/renew.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/when.h"
-#include "mirror/index.h"
-#include "mirror/opam.h"
+#include "mirror/repository.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,34 +19,6 @@
 #define PAUSE_MS     1000  /* after a failure, doubled up to */
 #define PAUSE_MAX_MS 60000 /* this */
 #define COMPLAIN_MAX 20    /* broken files that are named in the log */
-
-enum step { WAITING, ARRIVING, READING, COPYING };
-
-struct repository {
-    struct renew *all;
-    const struct config_mirror *config;
-    char *folder, *url;
-    enum step step;
-    int64_t due_ms; /* WAITING: when to ask; INT64_MAX only when asked */
-    int failures;
-    bool local; /* what is read is the index that is served already */
-    struct transfer *transfer;
-    int fd; /* of the file `arriving` */
-    int64_t received, length;
-    struct response response; /* of what arrives */
-    struct index *index;
-    struct index_copy *copy;
-    struct catalogue_draft *draft;
-    struct opam_file parsed;
-    int broken; /* opam files that could not be read */
-};
-
-struct renew {
-    struct flights_with with;
-    struct flights *flights;
-    struct repository list[CONFIG_MAX_MIRRORS];
-    size_t count;
-};
 
 char *renew_url(const char *upstream)
 {
@@ -63,14 +33,14 @@ char *renew_url(const char *upstream)
     return mem_printf("%.*s/index.tar.gz", (int)length, upstream);
 }
 
-static char *file_of(const struct repository *repository, const char *name)
+char *repository_path(const struct repository *repository, const char *name)
 {
     return mem_printf("%s/%s", repository->folder, name);
 }
 
-static bool has_file(const struct repository *repository, const char *name)
+bool repository_has(const struct repository *repository, const char *name)
 {
-    char *path = file_of(repository, name);
+    char *path = repository_path(repository, name);
     bool there = access(path, R_OK) == 0;
 
     free(path);
@@ -79,13 +49,13 @@ static bool has_file(const struct repository *repository, const char *name)
 
 static void remove_file(const struct repository *repository, const char *name)
 {
-    char *path = file_of(repository, name);
+    char *path = repository_path(repository, name);
 
     unlink(path);
     free(path);
 }
 
-static void tell(const struct repository *repository, const char *prefix, const char *text)
+void repository_tell(const struct repository *repository, const char *prefix, const char *text)
 {
     char *fact = mem_printf("%s%s", prefix, repository->config->name);
 
@@ -101,7 +71,7 @@ static void wait_for(struct repository *repository, int64_t ms)
     repository->due_ms = ms < 0 ? INT64_MAX : when_monotonic_ms() + ms;
 }
 
-static void wait_for_refresh(struct repository *repository)
+void repository_rest(struct repository *repository)
 {
     int64_t refresh = repository->config->refresh;
 
@@ -110,10 +80,10 @@ static void wait_for_refresh(struct repository *repository)
 }
 
 /* After a failure: soon again while there is no index at all, or refresh at the latest. */
-static void wait_after_failure(struct repository *repository, const char *why)
+void repository_failed(struct repository *repository, const char *why)
 {
     int64_t pause = PAUSE_MS, refresh = repository->config->refresh * 1000;
-    bool has = has_file(repository, "index.tar.gz");
+    bool has = repository_has(repository, "index.tar.gz");
 
     for (int i = 0; i < repository->failures && pause < PAUSE_MAX_MS; i++)
         pause *= 2;
@@ -125,8 +95,8 @@ static void wait_after_failure(struct repository *repository, const char *why)
     log_warn("the index at %s cannot be had: %s%s", repository->url, why,
              has ? "; the one before serves on" : "");
     if (!has)
-        tell(repository, RENEW_FACT, why);
-    tell(repository, RENEW_FACT_ASKED, why);
+        repository_tell(repository, RENEW_FACT, why);
+    repository_tell(repository, RENEW_FACT_ASKED, why);
     wait_for(repository, has && refresh == 0 ? -1 : pause);
 }
 
@@ -173,9 +143,9 @@ static void stop_reading(struct repository *repository)
     repository->draft = NULL;
 }
 
-static void read_file(struct repository *repository, bool local)
+void repository_read(struct repository *repository, bool local)
 {
-    char *path = file_of(repository, local ? "index.tar.gz" : "arriving");
+    char *path = repository_path(repository, local ? "index.tar.gz" : "arriving");
 
     repository->local = local;
     repository->broken = 0;
@@ -184,7 +154,7 @@ static void read_file(struct repository *repository, bool local)
     repository->step = READING;
     if (!repository->index) {
         stop_reading(repository);
-        wait_after_failure(repository, "it is no tar.gz");
+        repository_failed(repository, "it is no tar.gz");
     }
     free(path);
 }
@@ -193,7 +163,7 @@ static void read_file(struct repository *repository, bool local)
 
 static int rename_in(const struct repository *repository, const char *from, const char *to)
 {
-    char *old = file_of(repository, from), *new = file_of(repository, to);
+    char *old = repository_path(repository, from), *new = repository_path(repository, to);
     int result = rename(old, new);
 
     if (result < 0)
@@ -205,7 +175,7 @@ static int rename_in(const struct repository *repository, const char *from, cons
 
 static int put_file(const struct repository *repository, const char *name, const char *text)
 {
-    char *path = file_of(repository, name);
+    char *path = repository_path(repository, name);
     int result = fs_replace_file(path, text, strlen(text), 0640);
 
     free(path);
@@ -225,7 +195,7 @@ static int put_validators(const struct repository *repository)
 /* Catalogue and repo file first: they know more than the old index, which does no harm. */
 static int put_in_place(struct repository *repository, const char *from)
 {
-    char *catalogue = file_of(repository, "catalogue");
+    char *catalogue = repository_path(repository, "catalogue");
     int result = catalogue_draft_write(repository->draft, catalogue);
 
     free(catalogue);
@@ -251,7 +221,7 @@ static void finish(struct repository *repository, const char *from)
 
     if (put_in_place(repository, from) < 0) {
         stop_reading(repository);
-        wait_after_failure(repository, "the box cannot store it");
+        repository_failed(repository, "the box cannot store it");
         return;
     }
     catalogue_draft_count(repository->draft, &archives, &digests);
@@ -259,9 +229,9 @@ static void finish(struct repository *repository, const char *from)
              archives);
     log_info("the index of %s is here: %s under %zu digests%s", repository->url, text, digests,
              repository->broken ? ", some packages left out" : "");
-    tell(repository, RENEW_FACT, text);
+    repository_tell(repository, RENEW_FACT, text);
     if (!repository->local)
-        tell(repository, RENEW_FACT_ASKED, "renewed");
+        repository_tell(repository, RENEW_FACT_ASKED, "renewed");
     catalogues_look(repository->all->with.catalogues);
     forget_failures(repository);
     stop_reading(repository);
@@ -270,7 +240,7 @@ static void finish(struct repository *repository, const char *from)
     if (repository->local)
         wait_for(repository, repository->config->refresh > 0 ? 0 : -1);
     else
-        wait_for_refresh(repository);
+        repository_rest(repository);
 }
 
 /* What was read may be served as it is, or must be written anew. */
@@ -282,13 +252,13 @@ static void end_reading(struct repository *repository)
         finish(repository, "arriving");
         return;
     }
-    from = file_of(repository, "arriving");
-    to = file_of(repository, "copy");
+    from = repository_path(repository, "arriving");
+    to = repository_path(repository, "copy");
     repository->copy = index_copy_open(from, to, index_repo(repository->index));
     repository->step = COPYING;
     if (!repository->copy) {
         stop_reading(repository);
-        wait_after_failure(repository, "the box cannot store it");
+        repository_failed(repository, "the box cannot store it");
     }
     free(from);
     free(to);
@@ -305,145 +275,11 @@ static void read_on(struct repository *repository)
         stop_reading(repository);
         remove_file(repository, "copy");
         remove_file(repository, "catalogue.new");
-        wait_after_failure(repository, "it is not a repository's index");
+        repository_failed(repository, "it is not a repository's index");
     } else if (repository->step == READING) {
         end_reading(repository);
     } else {
         finish(repository, "copy");
-    }
-}
-
-/* ---- arriving ---- */
-
-static int on_head(void *context, const struct response *response)
-{
-    struct repository *repository = context;
-    int64_t offset = response->status == 206 ? response->range_from : 0;
-
-    flights_link_up(repository->all->flights);
-    if (response->encoded || response_whole(response) > INDEX_MAX_PACKED ||
-        (offset != 0 && offset != repository->received))
-        return -1;
-    if (offset == 0 && ftruncate(repository->fd, 0) < 0)
-        return -1;
-    repository->received = offset;
-    repository->length = response_whole(response);
-    if (response->status == 200)
-        repository->response = *response;
-    return 0;
-}
-
-static int on_data(void *context, const void *bytes, size_t length)
-{
-    struct repository *repository = context;
-
-    if (repository->received + (int64_t)length > INDEX_MAX_PACKED)
-        return -1;
-    while (length > 0) {
-        ssize_t wrote = pwrite(repository->fd, bytes, length, repository->received);
-
-        if (wrote <= 0) {
-            log_errno("%s/arriving cannot be written", repository->folder);
-            return -1;
-        }
-        bytes = (const char *)bytes + wrote;
-        length -= (size_t)wrote;
-        repository->received += wrote;
-    }
-    return 0;
-}
-
-static void close_arriving(struct repository *repository)
-{
-    fs_close(repository->fd);
-    repository->fd = -1;
-}
-
-/* The transfer ended without the whole: go on where it broke off, if it brought anything. */
-static void arrive_again(struct repository *repository, enum fetch_end end, const char *why)
-{
-    if (end != FETCH_CUT && end != FETCH_STALLED)
-        repository->received = 0;
-    close_arriving(repository);
-    wait_after_failure(repository, why);
-}
-
-static void on_end(void *context, enum fetch_end end, const struct response *response,
-                   const char *why)
-{
-    struct repository *repository = context;
-    char text[64];
-
-    repository->transfer = NULL;
-    if (end == FETCH_UNREACHABLE)
-        flights_link_failed(repository->all->flights, why);
-    if (end == FETCH_COMPLETE && response->status == 304) {
-        flights_link_up(repository->all->flights);
-        close_arriving(repository);
-        tell(repository, RENEW_FACT_ASKED, "unchanged");
-        wait_for_refresh(repository);
-    } else if (end == FETCH_COMPLETE && (response->status == 200 || response->status == 206) &&
-               (repository->length < 0 || repository->received == repository->length)) {
-        if (fsync(repository->fd) < 0)
-            log_errno("%s/arriving cannot be synced", repository->folder);
-        close_arriving(repository);
-        repository->received = 0;
-        read_file(repository, false);
-    } else {
-        snprintf(text, sizeof text, "upstream answers %d", response->status);
-        arrive_again(repository, end, response->status >= 300 ? text : why);
-    }
-}
-
-/* The validators of the index that is here, if it came from the same address. Lines into out. */
-static void read_validators(const struct repository *repository, char out[2][RESPONSE_ETAG_MAX])
-{
-    char *path = file_of(repository, "validators"), *url, *etag, *modified;
-    struct buf text;
-
-    buf_init(&text, 4096);
-    out[0][0] = out[1][0] = '\0';
-    if (has_file(repository, "index.tar.gz") && has_file(repository, "catalogue") &&
-        fs_read_file(path, &text) == 0 && (url = (char *)text.data) && (etag = strchr(url, '\n')) &&
-        (modified = strchr(etag + 1, '\n'))) {
-        *etag++ = '\0';
-        *modified++ = '\0';
-        modified[strcspn(modified, "\n")] = '\0';
-        if (strcmp(url, repository->url) == 0) {
-            snprintf(out[0], RESPONSE_ETAG_MAX, "%s", etag);
-            snprintf(out[1], RESPONSE_ETAG_MAX, "%s", modified);
-        }
-    }
-    buf_done(&text);
-    free(path);
-}
-
-static void begin_arriving(struct repository *repository)
-{
-    static const struct fetch_calls calls = {on_head, on_data, on_end};
-    struct fetch_request request = {.url = repository->url, .unchecked = true};
-    char validators[2][RESPONSE_ETAG_MAX];
-    char *path = file_of(repository, "arriving");
-
-    repository->step = ARRIVING;
-    repository->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-    free(path);
-    if (repository->fd < 0) {
-        wait_after_failure(repository, strerror(errno));
-        return;
-    }
-    read_validators(repository, validators);
-    if (repository->received > 0 && response_etag_is_strong(&repository->response)) {
-        request.offset = repository->received;
-        request.if_range = repository->response.etag;
-    } else {
-        request.etag = validators[0];
-        request.modified = validators[1];
-    }
-    repository->transfer = fetch_start(repository->all->with.fetch, &request, &calls, repository);
-    if (!repository->transfer) {
-        close_arriving(repository);
-        wait_after_failure(repository, "that is no address");
     }
 }
 
@@ -461,11 +297,12 @@ static void repository_init(struct renew *renew, const struct config_mirror *con
     *strrchr(path, '/') = '\0';
     repository->folder = path;
     repository->url = renew_url(config->upstream.count ? config->upstream.item[0] : "");
-    if (has_file(repository, "index.tar.gz") &&
+    if (repository_has(repository, "index.tar.gz") &&
         catalogues_size(renew->with.catalogues, renew->count - 1) < 0)
-        read_file(repository, true);
+        repository_read(repository, true);
     else
-        wait_for(repository, has_file(repository, "index.tar.gz") && config->refresh == 0 ? -1 : 0);
+        wait_for(repository,
+                 repository_has(repository, "index.tar.gz") && config->refresh == 0 ? -1 : 0);
 }
 
 struct renew *renew_new(const struct flights_with *with, struct flights *flights)
@@ -510,7 +347,7 @@ void renew_run(struct renew *renew)
         if (repository->step == READING || repository->step == COPYING)
             read_on(repository);
         else if (repository->step == WAITING && repository->due_ms <= now)
-            begin_arriving(repository);
+            repository_ask(repository);
     }
 }
 

@@ -1,6 +1,7 @@
 """The mirror beside nginx (slices, long locks), apt-cacher-ng and Varnish where they are installed:
 a cold herd, hot objects; bad weather; the catalogue of the real index where it is at hand."""
 
+import hashlib
 import http.client
 import os
 import random
@@ -167,9 +168,9 @@ def measure_herd(upstream, path):
 # ---- hot objects ----
 
 
-def race(url):
+def race(url, seconds=RACE_SECONDS):
     """Requests and bytes a second over 64 connections."""
-    done = subprocess.run(["wrk", "-t2", "-c64", f"-d{RACE_SECONDS}", url],
+    done = subprocess.run(["wrk", "-t2", "-c64", f"-d{seconds}", url],
                           capture_output=True, text=True, check=True).stdout  # fmt: skip
     requests = float(re.search(r"Requests/sec:\s+([\d.]+)", done).group(1))
     return requests, "Non-2xx" not in done
@@ -223,35 +224,48 @@ def measure_hot(upstream, objects):
 
 SIZE = 400000
 SKIES = {
-    "cut": [Weather(cut=SIZE // 2)],
-    "four cuts": [Weather(cut=SIZE * n // 5) for n in (1, 2, 3, 4)],
-    "reset": [Weather(reset=SIZE // 2)],
-    "cut, no Range": [Weather(cut=SIZE // 2, ranges=False), Weather(ranges=False)],
-    "cut, chunked": [Weather(cut=SIZE // 2, chunked=True), Weather(chunked=True)],
-    "a new ETag": [Weather(cut=SIZE // 2, etag='"a"'), Weather(etag='"b"')],
-    "503": [Weather(status=503, retry_after=1)],
-    "429": [Weather(status=429, retry_after=1)],
-    "500": [Weather(status=500)] * 3,
-    "stalled": [Weather(stall=SIZE // 2)],
-    "a wrong byte": [Weather(flip=SIZE // 2)],
-    "a wrong end": [Weather(flip=SIZE - 1)],
-    "moved": [Weather(location="/moved")],
-    "a wrong Range": [Weather(cut=SIZE // 2), Weather(wrong_range=True)],
-    "hangs up": [Weather(drop=True)] * 2,
+    "where Range works": {
+        "cut": [Weather(cut=SIZE // 2)],
+        "four cuts": [Weather(cut=SIZE * n // 5) for n in (1, 2, 3, 4)],
+        "reset": [Weather(reset=SIZE // 2)],
+        "503": [Weather(status=503, retry_after=1)],
+        "429": [Weather(status=429, retry_after=1)],
+        "500": [Weather(status=500)] * 3,
+        "stalled": [Weather(stall=SIZE // 2)],
+        "moved": [Weather(location="/moved")],
+        "hangs up": [Weather(drop=True)] * 2,
+    },
+    "where it does not": {
+        "cut, no Range": [Weather(cut=SIZE // 2, ranges=False), Weather(ranges=False)],
+        "cut, chunked": [Weather(cut=SIZE // 2, chunked=True), Weather(chunked=True)],
+        "a new ETag": [Weather(cut=SIZE // 2, etag='"a"'), Weather(etag='"b"')],
+        "a wrong Range": [Weather(cut=SIZE // 2), Weather(wrong_range=True)],
+    },
+    "wrong bytes": {
+        "in the middle": [Weather(flip=SIZE // 2)],
+        "at the end": [Weather(flip=SIZE - 1)],
+    },
 }
 
 
 def measure_weather(upstream, repository):
     random.seed(7)
-    bodies = [random.randbytes(SIZE) for _ in SKIES]
+    kinds = [(group, name, sky) for group, skies in SKIES.items() for name, sky in skies.items()]
+    bodies = [random.randbytes(SIZE) for _ in kinds]
     paths = [repository.add(f"w{i}.1", body)["md5"] for i, body in enumerate(bodies)]
-    upstream.put("/moved", bodies[list(SKIES).index("moved")])
+    upstream.put("/moved", bodies[[name for _, name, _ in kinds].index("moved")])
     repository.publish()
 
+    def paid(i):
+        extra = upstream.sent_of["/moved"] if kinds[i][1] == "moved" else 0
+        return (upstream.sent_of[paths[i]] + upstream.sent_of[f"/src/w{i}.1.tgz"] + extra) / SIZE
+
     def one(name, base, end):
-        for path, sky in zip(paths, SKIES.values()):
+        for path, (_, _, sky) in zip(paths, kinds):
             upstream.weather(path, *sky)
-        upstream.sent, right = 0, [0]
+        upstream.sent_of.clear()
+        upstream.rate = LINK
+        right = [0]
 
         def ask(i):
             done = subprocess.run(["curl", "-s", "--max-time", "60", base + paths[i]],
@@ -263,16 +277,71 @@ def measure_weather(upstream, repository):
             thread.start()
         for thread in threads:
             thread.join()
+        upstream.rate = 0
         end()
-        print(f"  {name:18} {right[0]} of {len(threads)} bodies right,"
-              f" {upstream.sent / SIZE / len(paths):.2f} of the bytes upstream", flush=True)  # fmt: skip
+        means = []
+        for group in SKIES:
+            of = [paid(i) for i in range(len(kinds)) if kinds[i][0] == group]
+            means.append(f"{sum(of) / len(of):.2f} {group}")
+        print(f"  {name:18} {right[0]} of {len(threads)} bodies right; of the bytes upstream: "
+              + ", ".join(means), flush=True)  # fmt: skip
+        if name == "riad":
+            print("    " + ", ".join(f"{kinds[i][1]} {paid(i):.2f}" for i in range(len(kinds))))
 
-    print(f"bad weather: {len(SKIES)} kinds, ten clients each")
+    print(f"bad weather: {len(kinds)} kinds, ten clients each, a link of {LINK // MB} MB/s")
     box = riad(upstream, parallel=32)
     one("riad", box.url("/opam"), lambda: (box.stop(), box.remove()))
     for make in peers(upstream):
         peer = make()
         one(peer.name, peer.base, peer.close)
+
+
+# ---- a full cache ----
+
+MANY = 12000
+
+
+def fill(cache):
+    """MANY small archives under three names each."""
+    for number in range(MANY):
+        first = None
+        for algorithm in ("sha256", "md5", "sha512"):
+            digest = hashlib.new(algorithm, b"%d" % number).hexdigest()
+            path = cache / algorithm / digest[:2] / digest
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if first:
+                os.link(first, path)
+            else:
+                path.write_bytes(b"%d" % number)
+                first = path
+
+
+def counted(box):
+    """How many archives the box has found in its cache."""
+    row = box.store().execute("SELECT value FROM fact WHERE name = 'mirror.cache_archives'")
+    return int((row.fetchone() or ["0"])[0])
+
+
+def measure_full(upstream, objects):
+    path, body = objects["20 kB"]
+    few, many = riad(upstream), riad(upstream)
+    many.stop()
+    fill(many.state / "mirror" / "cache")
+    began = time.monotonic()
+    many.start()
+    ready = (time.monotonic() - began) * 1000
+    while counted(many) < MANY:
+        time.sleep(0.1)
+    speeds = {few: 0, many: 0}
+    for box in [few, many] * 3:  # the best of three, in turn: the machine is never quite quiet
+        assert box.request("GET", "/opam" + path)[2] == body
+        if shutil.which("wrk"):
+            speeds[box] = max(speeds[box], race(box.url("/opam" + path), 2)[0])
+    print(f"{MANY} archives in the cache: ready after {ready:.0f} ms; 20 kB objects"
+          f" {speeds[many]:.0f}/s, without them {speeds[few]:.0f}/s", flush=True)  # fmt: skip
+    for box in few, many:
+        box.stop()
+        box.remove()
 
 
 # ---- the catalogue ----
@@ -304,7 +373,7 @@ def measure_catalogue():
 
 
 def main():
-    upstream = Upstream()
+    upstream = Upstream(free_port())  # apt-cacher-ng reaches no port above 32767
     repository = Repository(upstream)
     bodies = {"20 kB": random.randbytes(20000), "5 MB": random.randbytes(5 * MB)}
     objects = {
@@ -315,6 +384,7 @@ def main():
     repository.publish()
     measure_catalogue()
     measure_hot(upstream, objects)
+    measure_full(upstream, objects)
     measure_weather(upstream, repository)
     measure_herd(upstream, path)
     upstream.close()

@@ -151,6 +151,7 @@ def test_a_full_disk(make_box, upstream):  # noqa: F811
     open_end = repository.add("open.1", noise(11, 8 * MB))["md5"]
     path = repository.add("small.1", small)["md5"]
     upstream.weather(open_end, *[Weather(chunked=True)] * 9)
+    upstream.weather(big, *[Weather(pace=8 * MB)] * 9)
     repository.publish()
     box = make_box(
         start=False,

@@ -9,12 +9,14 @@ Each request for a path takes the next Weather of its list; when they are used u
 `Repository` makes small packages with their archives and puts them up.
 """
 
+import fcntl
 import hashlib
 import io
 import socket
 import ssl
 import struct
 import tarfile
+import termios
 import threading
 import time
 from collections import defaultdict
@@ -82,6 +84,7 @@ class Upstream:
         self.files, self.forecast = {}, defaultdict(list)
         self.requests, self.sent = [], 0
         self.moments = defaultdict(list)  # path: when it was asked for
+        self.sent_of = defaultdict(int)  # path: bytes
         self.connections = self.busy = self.busiest = 0
         self.first_byte = {}  # path: when its first byte left
         self.rate = 0  # bytes a second, all together
@@ -223,8 +226,15 @@ class Upstream:
         if kind.stall is not None:
             self.wait_for_client(http)
         if kind.reset is not None:
+            self.wait_until_it_crossed(http.connection)
             http.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         http.close_connection = True
+
+    def wait_until_it_crossed(self, connection):
+        """A reset throws away what has not left yet; that never crossed the link."""
+        left = struct.pack("i", 1)
+        while struct.unpack("i", left)[0] and not self.stopping.wait(0.001):
+            left = fcntl.ioctl(connection, termios.TIOCOUTQ, left)
 
     def pieces(self, http, path, body, kind):
         for at in range(0, len(body), 16384):
@@ -234,6 +244,7 @@ class Upstream:
             with self.lock:
                 self.first_byte.setdefault(path, time.monotonic())
                 self.sent += len(piece)
+                self.sent_of[path] += len(piece)
 
     def wait_for_client(self, http):
         """Silence, until the other side hangs up."""
