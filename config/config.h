@@ -45,9 +45,10 @@ struct config_box {
 };
 
 struct config_lan {
-    char *interface;  /* "" leaves the network alone */
-    uint32_t address; /* IPv4, host byte order */
-    int prefix;       /* bits of the network */
+    char *interface;            /* "" leaves the network alone */
+    uint32_t address;           /* IPv4, host byte order */
+    int prefix;                 /* bits of the network */
+    char *wifi, *wifi_password; /* for the poster: what guests join; "" none */
 };
 
 struct config_chat {

@@ -139,6 +139,11 @@ static bool is_host(const char *text)
     return is_domain(lower) || inet_pton(AF_INET, text, &bytes) == 1;
 }
 
+static bool is_wifi_password(const char *text)
+{
+    return *text == '\0' || strlen(text) >= 8;
+}
+
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const newcomers[] = {"open", "ask", "closed", NULL};
 static const char *const uploaders[] = {"anyone", "people", "nobody", NULL};
@@ -177,6 +182,10 @@ const struct key keys[] = {
      "the name of a network interface is allowed, e.g. eth0, or nothing", "bbbb"},
     {"address", SECTION_LAN, KEY_NETWORK, LAN(address), "10.77.0.1/24", 8, 30, NULL, NULL,
      "an IPv4 address with the bits of its network (8 to 30) is allowed, e.g. 10.77.0.1/24", "bbbb"},
+    {"wifi", SECTION_LAN, KEY_TEXT, LAN(wifi), "", 0, 32, NULL, NULL,
+     "the name of a Wi-Fi network is allowed, up to 32 bytes, or nothing", "-a--"},
+    {"wifi_password", SECTION_LAN, KEY_TEXT, LAN(wifi_password), "", 0, 63, NULL, is_wifi_password,
+     "8 to 63 bytes are allowed, or nothing for an open network", "-a--"},
 
     {"enabled", SECTION_CHAT, KEY_BOOL, CHAT(enabled), "yes", 0, 0, NULL, NULL, NULL, "s---"},
     {"listen", SECTION_CHAT, KEY_LIST, CHAT(listen), "0.0.0.0:22,0.0.0.0:2222", 1, LISTEN_MAX, NULL,
@@ -220,7 +229,8 @@ const struct key keys[] = {
     {"lease", SECTION_DHCP, KEY_TIME, DHCP(lease), "2h", 120, 30 * DAY, NULL, NULL, NULL, "---s"},
     {"gateway", SECTION_DHCP, KEY_ADDRESS, DHCP(gateway), "", 0, 0, NULL, NULL,
      "an IPv4 address is allowed, or nothing", "---s"},
-    {"portal", SECTION_DHCP, KEY_BOOL, DHCP(portal), "off", 0, 0, NULL, NULL, NULL, "-a-s"},
+    {"portal", SECTION_DHCP, KEY_BOOL, DHCP(portal), "off", 0, 0, NULL, NULL,
+     "on or off is allowed", "-a-s"},
 
     {"enabled", SECTION_DNS, KEY_BOOL, DNS(enabled), "yes", 0, 0, NULL, NULL, NULL, "---s"},
     {"forward", SECTION_DNS, KEY_LIST, DNS(forward), "", 0, CONFIG_MAX_NAMES, NULL, is_resolver,

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "config/portal.h"
 #include "dhcp/packet.h"
+#include "dhcp/probe.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -33,7 +34,6 @@ static const char always[] =
 static const char always_dhcp[] = "dhcp-authoritative\n"
                                   "leasefile-ro\n"
                                   "script-on-renewal\n"
-                                  "no-ping\n"
                                   "dhcp-lease-max=4096\n";
 
 /* Names that no guest may take: whoever is called wpad tells browsers their proxy. */
@@ -79,6 +79,8 @@ static void put_dhcp(struct buf *out, const struct generate *what, const char *a
     packet_ip_text(~(UINT32_MAX >> config->lan.prefix), mask);
     packet_ip_text(config->dhcp.gateway, gateway);
     buf_puts(out, always_dhcp);
+    if (config->dhcp.last - config->dhcp.first < PROBE_SWEEP_MAX)
+        buf_puts(out, "no-ping\n");
     buf_printf(out, "dhcp-range=%s,%s,%s,%" PRId64 "\n", first, last, mask, config->dhcp.lease);
     buf_printf(out, "dhcp-script=%s\n", what->script);
     /* An option without a value is not sent: dnsmasq would name itself as the router. */
@@ -109,6 +111,8 @@ void generate_config(struct buf *out, const struct generate *what)
         buf_printf(out, "servers-file=%s/%s\n", what->folder, GENERATE_SERVERS);
         if (config->dhcp.portal)
             buf_printf(out, "addn-hosts=%s/%s\n", what->folder, GENERATE_PORTAL);
+        if (what->names != NULL)
+            buf_printf(out, "addn-hosts=%s/%s\n", what->folder, what->names);
         put_names(out, config, address);
     } else {
         buf_printf(out, "port=0\ndomain=%s\n", config->box.domain);

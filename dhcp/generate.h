@@ -3,7 +3,8 @@
  *
  * dnsmasq(8) reads one generated file and nothing else of the system's. It serves one interface
  * only, keeps no lease file, never asks whether an address is free by waiting (no-ping: the first
- * of 50 guests would wait 18 s), and answers for the box's names itself.
+ * of 50 guests would wait 18 s; riad-dhcp has asked before, unless the range is too large for
+ * that), and answers for the box's names itself.
  */
 #ifndef DHCP_GENERATE_H
 #define DHCP_GENERATE_H
@@ -27,6 +28,7 @@ struct generate {
     unsigned duty;      /* of enum duty; not DUTY_NONE */
     const char *folder; /* of the servers file */
     const char *script; /* absolute path of riad-dhcp */
+    const char *names;  /* file within folder with devices' names; NULL none */
     bool as_root;       /* dnsmasq is started by root and shall stay so */
 };
 

@@ -18,6 +18,8 @@
 #define ASK_AGAIN_MS   (5 * 60 * 1000)
 #define TRY_AGAIN_MAX  8000
 #define CLASH_AGAIN_MS 30000
+/* Whoever shouts other servers' names has us ask no more often than this. */
+#define RIVAL_AGAIN_MS 30000
 #define SOON_MS        1000
 /* So long may an interface that was just switched on take to find its other end. */
 #define CABLE_MS 4000
@@ -75,6 +77,7 @@ int lan_open(struct lan *lan, struct service *service, struct config *config, st
     *lan = (struct lan){.service = service,
                         .config = config,
                         .store = store,
+                        .told = LAN_PHASES, /* nothing yet */
                         .link.fd = -1,
                         .probe.fd = -1,
                         .leases.fd = -1};
@@ -95,7 +98,7 @@ void lan_close(struct lan *lan)
 {
     child_stop(&lan->child);
     if (lan->leases.fd != -1)
-        leases_take(&lan->leases);
+        leases_take(&lan->leases, lan->config->dhcp.lease);
     if (lan->added && link_remove_address(&lan->link) == 0) {
         log_info("took the box's address off %s again", lan->link.name);
         store_set_fact(lan->store, FACT_ADDED, "");
@@ -153,7 +156,7 @@ static bool failed(struct lan *lan, const char *what)
 static void forget_network(struct lan *lan)
 {
     probe_close(&lan->probe);
-    lan->address_free = false;
+    lan->address_free = lan->swept = false;
     if (lan->config->dhcp.mode == DHCP_AUTO) {
         lan->decided = false;
         child_stop(&lan->child);
@@ -237,7 +240,7 @@ static void note_servers(struct lan *lan, int64_t now_ms)
     tell_server(&lan->other, was);
     tell_server(&lan->probe.found, text);
     if (*text != '\0' && strcmp(was, text) != 0)
-        log_info("another DHCP server answers on %s: %s", lan->link.name, text);
+        log_warn("another DHCP server answers on %s: %s", lan->link.name, text);
     else if (*was != '\0' && *text == '\0')
         log_info("%s no longer answers on %s", was, lan->link.name);
     if (strcmp(was, text) != 0 || !lan->decided)
@@ -247,13 +250,22 @@ static void note_servers(struct lan *lan, int64_t now_ms)
     lan->next_ask_ms = now_ms + ASK_AGAIN_MS;
 }
 
+/* A device took the offer of somebody who did not answer us, or was not there yet: ask now. */
+static void hear_rival(struct lan *lan, int64_t now_ms)
+{
+    if (lan->probe.rival == 0 || lan->next_ask_ms == PROBE_NEVER || now_ms < lan->asked_ms)
+        return;
+    lan->probe.rival = 0;
+    lan->asked_ms = now_ms + RIVAL_AGAIN_MS;
+    lan->next_ask_ms = now_ms;
+}
+
 /* Asks for other servers when that is due. PROBE_NEVER as next_ask_ms: the question is running. */
 static bool want_decision(struct lan *lan, int64_t now_ms)
 {
-    enum config_dhcp_mode mode = lan->config->dhcp.mode;
-
-    if (mode == DHCP_OFF)
+    if (lan->config->dhcp.mode == DHCP_OFF)
         return true;
+    hear_rival(lan, now_ms);
     if (!lan->decided && !lan->probe.server.asking && lan->next_ask_ms != PROBE_NEVER)
         lan->next_ask_ms = 0;
     if (now_ms >= lan->next_ask_ms) {
@@ -263,20 +275,56 @@ static bool want_decision(struct lan *lan, int64_t now_ms)
         lan->next_ask_ms = PROBE_NEVER;
     }
     note_servers(lan, now_ms);
-    if (!lan->decided && mode == DHCP_AUTO)
-        return stay(lan, LAN_ASKING);
     return true;
+}
+
+/* Whether DHCP is to be served, as far as it is known who else does. */
+static bool wants_dhcp(const struct lan *lan)
+{
+    enum config_dhcp_mode mode = lan->config->dhcp.mode;
+
+    return mode == DHCP_ON || (mode == DHCP_AUTO && (!lan->decided || lan->other.address == 0));
+}
+
+/* Finds out which addresses are in use. It need not be over for the next step: see wanted_duty. */
+static bool want_sweep(struct lan *lan, int64_t now_ms)
+{
+    struct probe_sweep *sweep = &lan->probe.sweep;
+    const struct config_dhcp *dhcp = &lan->config->dhcp;
+
+    if (lan->swept || sweep->asking || !wants_dhcp(lan))
+        return true;
+    if (dhcp->last - dhcp->first >= PROBE_SWEEP_MAX) { /* dnsmasq asks for each that it gives */
+        lan->swept = true;
+        return true;
+    }
+    if (sweep->round == 0) {
+        if (!want_probe(lan))
+            return false;
+        probe_ask_range(&lan->probe, dhcp->first, dhcp->last, now_ms);
+        return true;
+    }
+    lan->swept = leases_adopt(&lan->leases, sweep->device, sweep->count, dhcp->lease) >= 0;
+    sweep->round = 0;
+    return lan->swept || trouble(lan, LAN_TROUBLE, "cannot write to the store");
 }
 
 static unsigned wanted_duty(const struct lan *lan)
 {
-    enum config_dhcp_mode mode = lan->config->dhcp.mode;
-    bool serve = mode == DHCP_ON || (mode == DHCP_AUTO && lan->other.address == 0);
+    bool decided = lan->decided || lan->config->dhcp.mode == DHCP_ON;
 
-    return (lan->config->dns.enabled ? DUTY_DNS : 0u) | (serve ? DUTY_DHCP : 0u);
+    return (lan->config->dns.enabled ? DUTY_DNS : 0u) |
+           (decided && lan->swept && wants_dhcp(lan) ? DUTY_DHCP : 0u);
 }
 
 /* ---- dnsmasq ---- */
+
+/* Whether it answers DNS only because it is not known yet who else gives addresses: its leases are
+ * good, and their names are answered meanwhile. */
+static bool is_waiting(const struct lan *lan, unsigned duty)
+{
+    return !(duty & DUTY_DHCP) && wants_dhcp(lan);
+}
 
 static int write_config(const struct lan *lan, unsigned duty, const char *path)
 {
@@ -284,6 +332,7 @@ static int write_config(const struct lan *lan, unsigned duty, const char *path)
                             .duty = duty,
                             .folder = lan->folder,
                             .script = lan->script,
+                            .names = is_waiting(lan, duty) ? LEASES_NAMES : NULL,
                             .as_root = geteuid() == 0};
     struct buf text;
     int result;
@@ -304,7 +353,8 @@ static bool start(struct lan *lan, unsigned duty)
         trouble(lan, LAN_TROUBLE, "dnsmasq is missing: apt install dnsmasq-base");
     else if (ports_taken(lan->link.address, lan->link.name, duty, sentence, sizeof(sentence)))
         trouble(lan, LAN_TROUBLE, "%s", sentence);
-    else if (write_config(lan, duty, path) < 0 || leases_write_snapshot(&lan->leases) < 0)
+    else if (write_config(lan, duty, path) < 0 || leases_write_snapshot(&lan->leases) < 0 ||
+             leases_write_names(&lan->leases) < 0)
         trouble(lan, LAN_TROUBLE, "cannot write to %s", lan->folder);
     else if (child_test(path, &why) < 0)
         trouble(lan, LAN_TROUBLE, "dnsmasq refuses its configuration: %s", why);
@@ -312,6 +362,7 @@ static bool start(struct lan *lan, unsigned duty)
         trouble(lan, LAN_TROUBLE, "dnsmasq could not be started");
     else
         good = true;
+    lan->leases.stale &= !good;
     free(why);
     free(path);
     return good;
@@ -321,7 +372,7 @@ static bool want_dnsmasq(struct lan *lan, int64_t now_ms)
 {
     unsigned duty = wanted_duty(lan);
 
-    if (lan->child.pid > 0 && lan->duty != duty)
+    if (lan->child.pid > 0 && (lan->duty != duty || lan->leases.stale))
         child_stop(&lan->child);
     lan->duty = duty;
     if (duty == DUTY_NONE)
@@ -345,6 +396,7 @@ static void bury(struct lan *lan)
     if (lan->child.failures > 1)
         trouble(lan, LAN_TROUBLE, "dnsmasq ends again and again: %s", last);
     lan->next_try_ms = lan->child.retry_ms;
+    lan->swept = false;
 }
 
 /* ---- one turn ---- */
@@ -355,14 +407,28 @@ static void walk(struct lan *lan, int64_t now_ms)
     if (lan->phase == LAN_NO_RIGHTS && now_ms < lan->next_try_ms)
         return;
     if (!want_interface(lan, now_ms) || !want_address(lan, now_ms) || !want_decision(lan, now_ms) ||
-        !want_dnsmasq(lan, now_ms))
+        !want_sweep(lan, now_ms) || !want_dnsmasq(lan, now_ms))
         return;
     if (lan->duty & DUTY_DHCP)
         lan->phase = LAN_SERVING;
+    else if (wants_dhcp(lan))
+        lan->phase = LAN_LISTENING;
     else if (lan->config->dhcp.mode == DHCP_AUTO)
         lan->phase = LAN_STANDING_BY;
     else
         lan->phase = lan->duty == DUTY_NONE ? LAN_QUIET : LAN_SERVING;
+}
+
+/* No more is asked than is needed: a socket that hears everything wakes us for everything. */
+static void rest_probe(struct lan *lan)
+{
+    if (lan->probe.fd == -1 || probe_is_asking(&lan->probe) || lan->next_ask_ms == PROBE_NEVER ||
+        lan->phase == LAN_ASKING || (!lan->swept && wants_dhcp(lan)))
+        return;
+    if (lan->duty & DUTY_DHCP)
+        probe_watch(&lan->probe);
+    else
+        probe_close(&lan->probe);
 }
 
 static bool is_readable(int fd)
@@ -379,7 +445,7 @@ static void receive(struct lan *lan)
     if (lan->probe.fd != -1)
         probe_receive(&lan->probe);
     if (is_readable(lan->leases.fd))
-        leases_take(&lan->leases);
+        leases_take(&lan->leases, lan->config->dhcp.lease);
     if (is_readable(lan->child.log_fd))
         child_listen(&lan->child);
     if (is_readable(lan->child.process_fd))
@@ -400,12 +466,9 @@ int64_t lan_step(struct lan *lan)
     receive(lan);
     probe_ms = probe_step(&lan->probe, now_ms);
     walk(lan, now_ms);
-    if (lan->probe.fd != -1) {
+    if (lan->probe.fd != -1)
         probe_ms = probe_step(&lan->probe, now_ms); /* what walk has begun to ask */
-        if (!lan->probe.server.asking && !lan->probe.address.asking &&
-            lan->next_ask_ms != PROBE_NEVER && lan->phase != LAN_ASKING)
-            probe_close(&lan->probe);
-    }
+    rest_probe(lan);
     tell(lan);
     if (was != lan->phase)
         return now_ms; /* the next thing may be due already */
@@ -418,7 +481,8 @@ void lan_tick(struct lan *lan)
         return;
     if (upstream_step(&lan->upstream, lan->config, when_monotonic_ms()))
         child_reload(&lan->child);
-    leases_look(&lan->leases);
+    leases_look(&lan->leases, lan->config->dhcp.lease);
+    lan->swept &= !lan->leases.stale;
 }
 
 bool lan_is_settled(const struct lan *lan)

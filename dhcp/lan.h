@@ -7,11 +7,17 @@
  * lan_step returns tell the loop when to call again. The order of things:
  *
  *     interface there? -> on? -> cable? -> has our address? else: is it free? -> add it
- *     -> another DHCP server? -> dnsmasq with what is left to do -> ask again every 5 minutes
+ *     -> dnsmasq with DNS at once -> another DHCP server? which addresses are in use?
+ *     -> dnsmasq with what is left to do -> ask again every 5 minutes
  *
  * Two DHCP servers never: in mode `auto` DHCP is served only after nobody has answered, and given
  * up as soon as somebody does. A pulled cable may be put into another network, so in mode `auto`
- * it is asked anew. Mode `on` serves at once, asks all the same, and says what it found.
+ * it is asked anew; and a device that takes the offer of somebody else is a reason to ask at once.
+ * Mode `on` serves without waiting for answers, asks all the same, and says what it found.
+ *
+ * Nor two devices with one address: whenever riad-dhcp or dnsmasq has begun anew, leases may have
+ * been given that nobody wrote down, so the addresses of the range are asked for before one is
+ * given (less than a second, while other servers are asked for or our own address anyway).
  */
 #ifndef DHCP_LAN_H
 #define DHCP_LAN_H
@@ -38,9 +44,10 @@ enum lan_phase {
     LAN_NO_RIGHTS, /* neither root nor the three capabilities */
     LAN_UNPLUGGED,
     LAN_CLASH,   /* somebody else has our address */
-    LAN_ASKING,  /* whether the address is free, whether another server answers */
+    LAN_ASKING,  /* whether the address is free */
     LAN_TROUBLE, /* dnsmasq is missing, refuses its configuration, ends; a port is taken */
     LAN_STARTING,
+    LAN_LISTENING,   /* whether another server answers; DNS is served already */
     LAN_STANDING_BY, /* another server was there first */
     LAN_SERVING,
     LAN_QUIET, /* nothing to serve: mode off and [dns] off */
@@ -62,10 +69,13 @@ struct lan {
     bool decided;              /* other says whether another server is there */
     struct probe_server other; /* address 0: nobody answered */
     bool address_free;         /* asked, and nobody had it */
+    bool swept;                /* it is known which addresses of the range are in use */
     bool added;                /* riad added the address, and removes it at the end */
     int64_t next_ask_ms, next_try_ms, cable_ms; /* monotonic */
+    int64_t asked_ms;                           /* when a rival was asked for last */
     int64_t pause_ms;                           /* between tries */
     char trouble[400];                          /* the sentence of LAN_TROUBLE and LAN_NO_RIGHTS */
+    char page[SERVICE_SAY_MAX];                 /* what LAN_FACT_PAGE says */
     char *folder;                               /* STATE/run/dhcp, absolute */
     char *script;                               /* our own program, absolute */
     char *environment;                          /* for the script */

@@ -7,10 +7,13 @@
 #include "dhcp/lan.h"
 #include "dhcp/mdns.h"
 #include "dhcp/script.h"
+#include "identity/lease.h"
 #include "identity/reset.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TURN_MS         60000
 #define HOUSE_EVERY_MS  60000
@@ -76,16 +79,27 @@ static void keep_house(const struct config *config, struct store *store, struct 
     reset_tidy(store, clock, config->box.keep);
 }
 
+/* Pages show the name only while it is published. */
+static void note_name(struct store *store, const struct mdns *mdns, char *noted, size_t size)
+{
+    if (strcmp(noted, mdns_name(mdns)) == 0)
+        return;
+    snprintf(noted, size, "%s", mdns_name(mdns));
+    store_set_fact(store, LAN_FACT_LOCAL, noted);
+}
+
 /* The life of the service until it shall stop. 0 or -1. */
 static int serve(struct service *service, struct config *config, struct lan *lan, struct mdns *mdns)
 {
     struct reset_clock clock = {0};
+    char noted[sizeof(mdns->host)] = "?"; /* what an earlier one noted holds no longer */
     bool ready = false;
 
     for (;;) {
         int64_t lan_ms = lan_step(lan), mdns_ms = mdns_step(mdns);
         int happened;
 
+        note_name(lan->store, mdns, noted, sizeof(noted));
         if (!ready && lan_is_settled(lan)) {
             service_ready(service);
             ready = true;

@@ -294,6 +294,11 @@ void mdns_close(struct mdns *mdns)
     mdns->fd = -1;
 }
 
+const char *mdns_name(const struct mdns *mdns)
+{
+    return mdns->announcements > 0 || mdns->publisher_count > 0 ? mdns->host : "";
+}
+
 size_t mdns_fds(const struct mdns *mdns, struct pollfd fds[MDNS_MAX_FDS])
 {
     if (mdns->fd == -1)

@@ -49,6 +49,9 @@ void mdns_open(struct mdns *mdns, const struct config *config);
 /* Says goodbye. */
 void mdns_close(struct mdns *mdns);
 
+/* The name that is published, without .local; "" while there is none. */
+const char *mdns_name(const struct mdns *mdns);
+
 size_t mdns_fds(const struct mdns *mdns, struct pollfd fds[MDNS_MAX_FDS]);
 
 /* Answers what came, says what is due. Returns when to call again at the latest. */

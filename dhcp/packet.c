@@ -20,7 +20,7 @@ enum {
 };
 
 enum { OPTION_PAD = 0, OPTION_ROUTER = 3, OPTION_TYPE = 53, OPTION_SERVER = 54, OPTION_END = 255 };
-enum { TYPE_DISCOVER = 1, TYPE_OFFER = 2 };
+enum { TYPE_DISCOVER = 1, TYPE_OFFER = 2, TYPE_REQUEST = 3 };
 
 static const uint8_t cookie[COOKIE] = {99, 130, 83, 99};
 
@@ -127,21 +127,33 @@ static const uint8_t *find_option(const uint8_t *options, size_t length, uint8_t
     return NULL;
 }
 
+/* The options of a DHCP packet of that type and operation (1 asks, 2 answers), *bootp before them;
+ * NULL if it is none. */
+static const uint8_t *dhcp_options(const uint8_t *bytes, size_t length, unsigned port,
+                                   uint8_t operation, uint8_t type, const uint8_t **bootp,
+                                   size_t *size)
+{
+    const uint8_t *options, *is;
+
+    *bootp = udp_payload(bytes, length, port, size);
+    if (*bootp == NULL || *size < BOOTP_HEAD + COOKIE || **bootp != operation ||
+        memcmp(*bootp + BOOTP_HEAD, cookie, COOKIE) != 0)
+        return NULL;
+    options = *bootp + BOOTP_HEAD + COOKIE;
+    *size -= BOOTP_HEAD + COOKIE;
+    is = find_option(options, *size, OPTION_TYPE, 1);
+    return is != NULL && *is == type ? options : NULL;
+}
+
 bool packet_is_offer(const uint8_t *bytes, size_t length, const uint8_t mac[PACKET_MAC],
                      uint32_t xid, struct packet_offer *offer)
 {
-    const uint8_t *bootp, *options, *type, *server, *router;
+    const uint8_t *bootp, *server, *router, *options;
     size_t size;
 
-    bootp = udp_payload(bytes, length, PORT_CLIENT, &size);
-    if (bootp == NULL || size < BOOTP_HEAD + COOKIE || bootp[0] != 2 ||
-        get32(bootp + BOOTP_XID) != xid || memcmp(bootp + BOOTP_MAC, mac, PACKET_MAC) != 0 ||
-        memcmp(bootp + BOOTP_HEAD, cookie, COOKIE) != 0)
-        return false;
-    options = bootp + BOOTP_HEAD + COOKIE;
-    size -= BOOTP_HEAD + COOKIE;
-    type = find_option(options, size, OPTION_TYPE, 1);
-    if (type == NULL || *type != TYPE_OFFER)
+    options = dhcp_options(bytes, length, PORT_CLIENT, 2, TYPE_OFFER, &bootp, &size);
+    if (options == NULL || get32(bootp + BOOTP_XID) != xid ||
+        memcmp(bootp + BOOTP_MAC, mac, PACKET_MAC) != 0)
         return false;
     server = find_option(options, size, OPTION_SERVER, 4);
     router = find_option(options, size, OPTION_ROUTER, 4);
@@ -149,6 +161,19 @@ bool packet_is_offer(const uint8_t *bytes, size_t length, const uint8_t mac[PACK
                                    .address = get32(bootp + BOOTP_YOUR),
                                    .router = router != NULL ? get32(router) : 0};
     return true;
+}
+
+bool packet_is_taking(const uint8_t *bytes, size_t length, uint32_t *server)
+{
+    const uint8_t *bootp, *whose = NULL, *options;
+    size_t size;
+
+    options = dhcp_options(bytes, length, PORT_SERVER, 1, TYPE_REQUEST, &bootp, &size);
+    if (options != NULL)
+        whose = find_option(options, size, OPTION_SERVER, 4);
+    if (whose != NULL)
+        *server = get32(whose);
+    return whose != NULL;
 }
 
 void packet_arp_probe(struct buf *out, const uint8_t mac[PACKET_MAC], uint32_t address)
@@ -160,19 +185,35 @@ void packet_arp_probe(struct buf *out, const uint8_t mac[PACKET_MAC], uint32_t a
     buf_put(out, packet, sizeof(packet));
 }
 
+/* Ethernet's ARP for IPv4. */
+static bool is_arp(const uint8_t *bytes, size_t length)
+{
+    static const uint8_t head[] = {0, 1, 8, 0, PACKET_MAC, 4};
+
+    return length >= ARP_LENGTH && memcmp(bytes, head, sizeof(head)) == 0;
+}
+
 bool packet_arp_claims(const uint8_t *bytes, size_t length, const uint8_t own_mac[PACKET_MAC],
                        uint32_t address, uint8_t mac[PACKET_MAC])
 {
-    static const uint8_t head[] = {0, 1, 8, 0, PACKET_MAC, 4};
     uint32_t sender, target;
 
-    if (length < ARP_LENGTH || memcmp(bytes, head, sizeof(head)) != 0 ||
-        memcmp(bytes + 8, own_mac, PACKET_MAC) == 0)
+    if (!is_arp(bytes, length) || memcmp(bytes + 8, own_mac, PACKET_MAC) == 0)
         return false;
     sender = get32(bytes + 14);
     target = get32(bytes + 24);
     if (sender != address && !(sender == 0 && target == address))
         return false;
+    memcpy(mac, bytes + 8, PACKET_MAC);
+    return true;
+}
+
+bool packet_arp_shows(const uint8_t *bytes, size_t length, uint32_t *address,
+                      uint8_t mac[PACKET_MAC])
+{
+    if (!is_arp(bytes, length) || get32(bytes + 14) == 0)
+        return false;
+    *address = get32(bytes + 14);
     memcpy(mac, bytes + 8, PACKET_MAC);
     return true;
 }

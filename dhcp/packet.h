@@ -2,8 +2,8 @@
  * packet: the few packets that riad-dhcp speaks itself, as bytes.
  *
  * Two questions to a network: is there another DHCP server (a DISCOVER, RFC 2131, as an IPv4 packet
- * from 0.0.0.0, since the box may have no address yet), and does somebody else have this address
- * (an ARP probe, RFC 5227). The answers come from strangers: every length is checked, and what is
+ * from 0.0.0.0, since the box may have no address yet), and does somebody have this address (an ARP
+ * probe, RFC 5227). The answers come from strangers: every length is checked, and what is
  * not a whole answer to our own question is none. Pure: no sockets.
  */
 #ifndef DHCP_PACKET_H
@@ -34,6 +34,10 @@ struct packet_offer {
 bool packet_is_offer(const uint8_t *bytes, size_t length, const uint8_t mac[PACKET_MAC],
                      uint32_t xid, struct packet_offer *offer);
 
+/* Whether length bytes are an IPv4 packet in which a device takes the offer of a DHCP server;
+ * *server is whose. Devices say so to everybody, so that servers hear of each other. */
+bool packet_is_taking(const uint8_t *bytes, size_t length, uint32_t *server);
+
 /* Appends an ARP probe: who has address? Asked from no address, so that nobody's table changes. */
 void packet_arp_probe(struct buf *out, const uint8_t mac[PACKET_MAC], uint32_t address);
 
@@ -41,6 +45,10 @@ void packet_arp_probe(struct buf *out, const uint8_t mac[PACKET_MAC], uint32_t a
  * probing for it; *mac is who. */
 bool packet_arp_claims(const uint8_t *bytes, size_t length, const uint8_t own_mac[PACKET_MAC],
                        uint32_t address, uint8_t mac[PACKET_MAC]);
+
+/* Whether length bytes are ARP in which a device shows the address that it has. */
+bool packet_arp_shows(const uint8_t *bytes, size_t length, uint32_t *address,
+                      uint8_t mac[PACKET_MAC]);
 
 /* aa:bb:cc:dd:ee:ff; out has PACKET_MAC_TEXT bytes. */
 void packet_mac_text(const uint8_t mac[PACKET_MAC], char *out);

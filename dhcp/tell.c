@@ -1,6 +1,7 @@
 #include "dhcp/tell.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "identity/lease.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -63,6 +64,15 @@ static void tell_beside(const struct lan *lan, char *out)
                  lan->link.name, address, dns_part(lan));
 }
 
+static void tell_listening(const struct lan *lan, char *out)
+{
+    const char *what = lan->config->dhcp.mode == DHCP_ON ? "for devices that have addresses already"
+                                                         : "for other DHCP servers";
+
+    snprintf(out, SERVICE_SAY_MAX, "listens %s on %s before it gives addresses%s", what,
+             lan->link.name, dns_part(lan));
+}
+
 static void tell_clash(const struct lan *lan, char *out)
 {
     char mac[PACKET_MAC_TEXT], address[16];
@@ -80,13 +90,12 @@ static const struct {
     bool up;
     const char *before, *behind;
 } sentences[LAN_PHASES] = {
-    [LAN_OFF] = {true,  "leaves the network alone: [lan] interface is empty",                    ""},
+    [LAN_OFF] = {true,  "leaves the network alone: [lan] interface is empty", ""},
     [LAN_ABSENT] = {false, "there is no interface ",
-                 ": `ip link` lists them, [lan] interface chooses one"                             },
-    [LAN_UNPLUGGED] = {false, "waits for a cable on ",                                                 ""},
-    [LAN_ASKING] = {true,  "asks whether its address is free and another DHCP server is there on ",
-                 ""                                                                                },
-    [LAN_STARTING] = {true,  "starts dnsmasq on ",                                                    ""},
+                 ": `ip link` lists them, [lan] interface chooses one"          },
+    [LAN_UNPLUGGED] = {false, "waits for a cable on ",                              ""},
+    [LAN_ASKING] = {true,  "asks whether its address is free on ",               ""},
+    [LAN_STARTING] = {true,  "starts dnsmasq on ",                                 ""},
 };
 
 bool tell_text(const struct lan *lan, char *out)
@@ -97,6 +106,9 @@ bool tell_text(const struct lan *lan, char *out)
             tell_serving(lan, out);
         else
             tell_beside(lan, out);
+        return true;
+    case LAN_LISTENING:
+        tell_listening(lan, out);
         return true;
     case LAN_STANDING_BY:
     case LAN_QUIET:
@@ -116,11 +128,34 @@ bool tell_text(const struct lan *lan, char *out)
     }
 }
 
+void tell_page(const struct lan *lan, char *out)
+{
+    char address[16];
+
+    out[0] = '\0';
+    if (lan->other.address == 0)
+        return;
+    packet_ip_text(lan->other.address, address);
+    if (lan->phase == LAN_STANDING_BY)
+        snprintf(out, SERVICE_SAY_MAX, "%s gives the addresses on this network; the box stands by.",
+                 address);
+    else if (lan->phase == LAN_SERVING && (lan->duty & DUTY_DHCP))
+        snprintf(out, SERVICE_SAY_MAX,
+                 "Two DHCP servers give addresses here, the box and %s: tell a host if your device "
+                 "finds nobody.",
+                 address);
+}
+
 void tell(struct lan *lan)
 {
-    char sentence[SERVICE_SAY_MAX];
+    char sentence[SERVICE_SAY_MAX], page[SERVICE_SAY_MAX];
     bool up = tell_text(lan, sentence);
 
+    tell_page(lan, page);
+    if (strcmp(page, lan->page) != 0 || lan->told == LAN_PHASES) {
+        strcpy(lan->page, page);
+        store_set_fact(lan->store, LAN_FACT_PAGE, page);
+    }
     if (lan->phase != lan->told && lan_is_settled(lan)) {
         lan->told = lan->phase;
         if (up && lan->service->said[0] != 'D') /* else service_say logs it */

@@ -10,8 +10,13 @@
 
 #include "dhcp/lan.h"
 
-/* Tells the keeper (service_say), and writes the facts `lan.setup` when it has changed. */
+/* Tells the keeper (service_say), and writes the facts `lan.setup` and, for guests on the home
+ * page, LAN_FACT_PAGE (identity/lease.h) when they have changed. */
 void tell(struct lan *lan);
+
+/* What guests should know of who gives the addresses, "" for nothing; out has SERVICE_SAY_MAX
+ * bytes. */
+void tell_page(const struct lan *lan, char *out);
 
 /* The sentence; out has SERVICE_SAY_MAX bytes. True: the service does what it can be asked for. */
 bool tell_text(const struct lan *lan, char *out);

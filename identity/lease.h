@@ -6,6 +6,10 @@
 
 #include "identity/store.h"
 
+/* Facts of the store (store_fact) that riad-dhcp keeps for the pages. */
+#define LAN_FACT_PAGE  "lan.page"  /* what guests should know of the network; "" nothing */
+#define LAN_FACT_LOCAL "lan.local" /* the host name by mDNS, without .local; "" none */
+
 struct lease {
     char ip[46];
     char mac[64]; /* hexadecimal with colons; a hardware type other than Ethernet before a `-` */

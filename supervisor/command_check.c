@@ -181,11 +181,25 @@ static void check_state(struct check *check)
         mended("the folders in %s are there", state);
 }
 
+/* What the services need of it, tried as the account that they run as. */
+static void check_owner(struct check *check)
+{
+    struct account account;
+    char *obstacle = NULL;
+
+    if (account_lookup(&account, check->config->box.user) == 1)
+        obstacle = state_obstacle(check->config, &account);
+    if (obstacle)
+        fault(check, "%s", obstacle);
+    free(obstacle);
+}
+
 static void check_store(struct check *check)
 {
+    struct stat st;
     char *path = config_path(check->config, "store/riad.db"), *finding = NULL;
     struct account account;
-    bool there = access(path, F_OK) == 0;
+    bool there = stat(path, &st) == 0 && S_ISREG(st.st_mode);
 
     if (there && store_check(path, &finding) == 0) {
         if (!check->repair || check->running)
@@ -305,8 +319,8 @@ out:
 static int run(struct command_line *line)
 {
     static void (*const checks[])(struct check *) = {
-        check_accounts, check_programs, check_clock,     check_disk, check_state,  check_store,
-        check_hostkey,  check_ports,    check_upstreams, check_lan,  check_notice,
+        check_accounts, check_programs, check_clock, check_disk,      check_state, check_owner,
+        check_store,    check_hostkey,  check_ports, check_upstreams, check_lan,   check_notice,
     };
     struct check check = {.line = line, .config = &line->config};
     pid_t holder = state_holder(&line->config);

@@ -177,13 +177,21 @@ static int open_hostkey(const struct kept *kept)
     return fd;
 }
 
+/* Who leaves the network alone needs no right over it. */
+static uint64_t capabilities_of(const struct kept *kept)
+{
+    if (kept->id == SERVICE_DHCP && !*kept->keeping->config.lan.interface)
+        return 0;
+    return kinds[kept->id].capabilities;
+}
+
 static pid_t start_process(struct kept *kept, const char *program, int keeper_fd)
 {
     struct keeping *keeping = kept->keeping;
     struct spawn spawn = {.id = kept->id,
                           .program = program,
                           .account = kept->id == SERVICE_DHCP ? &keeping->dhcp : &keeping->box,
-                          .capabilities = kinds[kept->id].capabilities,
+                          .capabilities = capabilities_of(kept),
                           .config_fd = keeping->config_fd,
                           .keeper_fd = keeper_fd,
                           .doorbells = keeping->doorbells};

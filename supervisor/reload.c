@@ -42,7 +42,9 @@ static void keep_fixed(struct config *fresh, struct config *old)
     SWAP(char *, fresh->dhcp.user, old->dhcp.user);
     SWAP(struct config_list, fresh->chat.listen, old->chat.listen);
     SWAP(struct config_list, fresh->web.listen, old->web.listen);
-    SWAP(struct config_lan, fresh->lan, old->lan);
+    SWAP(char *, fresh->lan.interface, old->lan.interface);
+    SWAP(uint32_t, fresh->lan.address, old->lan.address);
+    SWAP(int, fresh->lan.prefix, old->lan.prefix);
     SWAP(struct config_facts, fresh->facts, old->facts);
 }
 

@@ -280,3 +280,61 @@ enum state_store state_store(const struct config *config, const struct account *
     }
     return (enum state_store)(int8_t)WEXITSTATUS(status);
 }
+
+/* ---- looking, without changing anything ---- */
+
+enum { OBSTACLE_FILE = 100, OBSTACLE_STORE };
+
+/* In the child: 0, 1 + the folder's number, or one of the above. */
+static int find_obstacle(const struct config *config)
+{
+    char *path = config_path(config, "store/riad.db");
+    struct stat st;
+    int found = 0;
+
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        found = OBSTACLE_FILE;
+    else if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0 && errno != ENOENT)
+        found = OBSTACLE_STORE;
+    free(path);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        path = config_path(config, folders[i].name);
+        if (folders[i].owner == BOX && stat(path, &st) == 0 &&
+            (!S_ISDIR(st.st_mode) ||
+             faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) < 0)) {
+            found = 1 + (int)i;
+            i = sizeof folders / sizeof *folders;
+        }
+        free(path);
+    }
+    return found;
+}
+
+char *state_obstacle(const struct config *config, const struct account *box)
+{
+    const char *user = *config->box.user && box->change ? config->box.user : NULL;
+    char *path, *text = NULL;
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(account_become(box) < 0 ? 0 : find_obstacle(config));
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    status = pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    if (status == 0)
+        return NULL;
+    bool is_folder = status <= (int)(sizeof folders / sizeof *folders);
+    path = config_path(config, is_folder ? folders[status - 1].name : "store/riad.db");
+    if (status == OBSTACLE_FILE)
+        text = mem_printf("%s is no file: move it away, or put a backup's in its place", path);
+    else if (user)
+        text = mem_printf("%s cannot be used by the account `%s`: chown -R %s: %s", path, user,
+                          user, path);
+    else
+        text = mem_printf("%s cannot be used by this user: give it to them, or start the box as "
+                          "its owner",
+                          path);
+    free(path);
+    return text;
+}

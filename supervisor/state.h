@@ -46,4 +46,9 @@ enum state_store {
  * should. thorough: look for damage however large it is. */
 enum state_store state_store(const struct config *config, const struct account *box, bool thorough);
 
+/* What of the state that is there the services could not use, tried as their account: a folder of
+ * somebody else's, a store that is no file. A sentence with what to do, yours to free; NULL if
+ * nothing hinders. */
+char *state_obstacle(const struct config *config, const struct account *box);
+
 #endif

@@ -1,9 +1,12 @@
 #include "web/address.h"
 
+#include "identity/lease.h"
 #include "web/host.h"
 
 #include <arpa/inet.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* `:PORT` unless it is the usual one. */
@@ -28,29 +31,41 @@ static void host_of(const struct config *config, const char *asked_host, char *o
     snprintf(out, size, "%.*s", (int)length, host);
 }
 
-/* The plain address is the first way; with a network of its own the box has names, too. */
-static void names_make(const struct config *config, const char *port, struct address *address)
+__attribute__((format(printf, 2, 3))) static void add_name(struct address *address,
+                                                           const char *format, ...)
 {
-    const char *name = config->box.name;
-    strcpy(address->way[address->way_count++], address->origin);
-    if (config->lan.interface[0] == '\0')
-        return;
-    snprintf(address->way[address->way_count++], ADDRESS_MAX, "http://%.64s.%.64s%s", name,
-             config->box.domain, port);
-    snprintf(address->way[address->way_count++], ADDRESS_MAX, "http://%.64s.local%s", name, port);
-    snprintf(address->names, sizeof address->names, "%.140s, %.140s", address->way[1],
-             address->way[2]);
+    size_t length = strlen(address->names);
+    char *way = address->way[address->way_count++];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(way, ADDRESS_MAX, format, arguments);
+    va_end(arguments);
+    snprintf(address->names + length, sizeof address->names - length, "%s%.145s",
+             length > 0 ? ", " : "", way);
 }
 
-void address_make(const struct config *config, const char *asked_host, const char *name,
-                  struct address *address)
+/* The plain address is the first way; then the names that are answered somewhere: by the box's own
+ * DNS, by mDNS. */
+static void names_make(const struct config *config, const char *local, const char *port,
+                       struct address *address)
+{
+    strcpy(address->way[address->way_count++], address->origin);
+    if (config->lan.interface[0] != '\0' && config->dns.enabled)
+        add_name(address, "http://%.64s.%.64s%s", config->box.name, config->box.domain, port);
+    if (local[0] != '\0')
+        add_name(address, "http://%.64s.local%s", local, port);
+}
+
+void address_make(const struct config *config, const char *asked_host, const char *local,
+                  const char *name, struct address *address)
 {
     memset(address, 0, sizeof *address);
     char port[16];
     host_of(config, asked_host, address->host, 255);
     port_text(config_web_port(config), 80, port, sizeof port);
     snprintf(address->origin, sizeof address->origin, "http://%.255s%s", address->host, port);
-    names_make(config, port, address);
+    names_make(config, local, port, address);
     int ssh = config_ssh_port(config);
     if (ssh == 0)
         return;
@@ -78,6 +93,8 @@ void address_of(const struct call *call, struct address *address)
         host_for(call->config, call->http->address, reached);
         host = reached;
     }
-    address_make(call->config, host, call->visitor.known ? call->visitor.person.name : "NAME",
-                 address);
+    char *local = store_fact(call->store, LAN_FACT_LOCAL, NULL);
+    address_make(call->config, host, local != NULL ? local : "",
+                 call->visitor.known ? call->visitor.person.name : "NAME", address);
+    free(local);
 }

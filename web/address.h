@@ -25,8 +25,9 @@ struct address {
 /* Fills it for this visitor; name is the person's, "ada" for a guest. */
 void address_of(const struct call *call, struct address *address);
 
-/* The same from a configuration and the Host that the visitor sent ("" none). Pure. */
-void address_make(const struct config *config, const char *asked_host, const char *name,
-                  struct address *address);
+/* The same from a configuration, the Host that the visitor sent ("" none) and the box's name by
+ * mDNS without .local ("" none). Pure. */
+void address_make(const struct config *config, const char *asked_host, const char *local,
+                  const char *name, struct address *address);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/when.h"
+#include "identity/lease.h"
 #include "identity/presence.h"
 #include "mirror/handler.h"
 #include "web/address.h"
@@ -29,6 +30,7 @@ struct home {
     char saved[WHEN_MAX], served[WHEN_MAX], fetched[WHEN_MAX]; /* "" if nothing was */
     int64_t files;
     const char *trouble; /* what does not work now; NULL */
+    char *network;       /* who gives the addresses, if that is not plain; NULL */
     const char *no_drop; /* why this visitor may not upload; NULL: they may */
     struct buf notice;
 };
@@ -88,6 +90,7 @@ static void gather(struct home *home, struct call *call)
     address_of(call, &home->address);
     home->no_drop = home_no_drop(call);
     home->trouble = trouble_of(call);
+    home->network = store_fact(call->store, LAN_FACT_PAGE, NULL);
     limit_text(call->config->web.max_file, home->max_file);
     when_size_text(drop_space(call->drop), home->space);
     drop_totals(call->drop, &home->files, &bytes);
@@ -142,6 +145,7 @@ static void page_fill(struct home *home, struct buf *out)
         TEMPLATE_TEXT("names", home->address.names),
         TEMPLATE_TEXT("crowd", home->crowd),
         TEMPLATE_TEXT("trouble", home->trouble),
+        TEMPLATE_TEXT("network", home->network),
         TEMPLATE_TEXT("may_drop", home->no_drop == NULL ? "1" : ""),
         TEMPLATE_TEXT("no_drop", home->no_drop),
         TEMPLATE_TEXT("max_file", home->max_file),
@@ -235,6 +239,8 @@ static void answer_text(struct home *home)
     if (home->saved[0] != '\0')
         buf_printf(&out, "\nSaved:  %s did not cross the link again (%s served, %s fetched).\n",
                    home->saved, home->served, home->fetched);
+    if (home->network != NULL && home->network[0] != '\0')
+        buf_printf(&out, "\n%s\n", home->network);
     if (home->notice.len > 0)
         buf_printf(&out, "\n%s\n", buf_text(&home->notice));
     reply_begin(call->http, 200, "text/plain; charset=utf-8");
@@ -254,4 +260,5 @@ void home_answer(struct call *call)
     else
         answer_text(&home);
     buf_done(&home.notice);
+    free(home.network);
 }

@@ -123,8 +123,8 @@ def test_leases_survive_kills(lan, make_box):
     old = dnsmasq_pid(box)
     os.kill(old, signal.SIGKILL)
     wait_for(lambda: dnsmasq_pid(box) not in (None, old), "another dnsmasq")
+    wait_for(lambda: guest.dns("laptop.lan")["addresses"] == [first["ip"]], "its name")
     wait_up(box)
-    assert guest.dns("laptop.lan")["addresses"] == [first["ip"]]
     assert guest.lease("laptop")["ip"] == first["ip"]
     # riad-dhcp itself: dnsmasq goes with it, and both come back.
     old = dnsmasq_pid(box)

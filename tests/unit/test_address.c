@@ -16,11 +16,13 @@ static void complain(void *context, const char *sentence)
     fail_msg("%s", sentence);
 }
 
+static const char *local = "";
+
 static void make(const char *text, const char *host, struct address *address)
 {
     struct config config;
     assert_int_equal(config_parse(&config, "test", text, strlen(text), complain, NULL), 0);
-    address_make(&config, host, "ada", address);
+    address_make(&config, host, local, "ada", address);
     config_done(&config);
 }
 
@@ -58,12 +60,20 @@ static void a_network_of_its_own_comes_first(void **state)
 {
     (void)state;
     struct address address;
+    local = "riad";
     make("[lan]\ninterface = eth0\naddress = 10.77.0.1/24\n", "riad.lan", &address);
     assert_string_equal(address.origin, "http://10.77.0.1");
     assert_string_equal(address.names, "http://riad.lan, http://riad.local");
     assert_int_equal(address.way_count, 3);
     assert_string_equal(address.way[0], "http://10.77.0.1");
     assert_string_equal(address.way[2], "http://riad.local");
+    /* Beside a router there is the name by mDNS, and where nobody publishes it there is none. */
+    make("[web]\nlisten = 0.0.0.0:8080\n", "192.0.2.1:8080", &address);
+    assert_string_equal(address.names, "http://riad.local:8080");
+    local = "";
+    make("", "192.0.2.1", &address);
+    assert_string_equal(address.names, "");
+    assert_int_equal(address.way_count, 1);
 }
 
 static void browsers_have_names(void **state)

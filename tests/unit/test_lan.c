@@ -112,6 +112,39 @@ static void knows_who_claims_an_address(void **state)
     buf_done(&probe);
 }
 
+static void hears_who_takes_what(void **state)
+{
+    struct buf discover;
+    uint8_t copy[PACKET_MAX], who[PACKET_MAC];
+    uint32_t address = 0;
+    struct buf probe;
+    size_t length;
+
+    (void)state;
+    buf_init(&discover, PACKET_MAX);
+    packet_discover(&discover, mac, 1);
+    length = discover.len;
+    memcpy(copy, discover.data, length);
+    assert_false(packet_is_taking(copy, length, &address)); /* nothing is taken yet */
+    copy[28 + 240 + 2] = 3;
+    assert_false(packet_is_taking(copy, length, &address)); /* a renewal names nobody */
+    set(copy + 28 + 240 + 3, "\x36\x04\xC0\xA8\x05\x01\xFF", 7);
+    assert_true(packet_is_taking(copy, length, &address));
+    assert_int_equal(address, 0xC0A80501);
+    for (size_t cut = 0; cut < length; cut++)
+        assert_false(packet_is_taking(copy, cut, &address));
+    buf_init(&probe, PACKET_MAX);
+    packet_arp_probe(&probe, mac, 0x0A4D0009);
+    assert_false(packet_arp_shows(probe.data, probe.len, &address, who)); /* has none yet */
+    set(probe.data + 14, "\x0A\x4D\x00\x07", 4);
+    assert_true(packet_arp_shows(probe.data, probe.len, &address, who));
+    assert_int_equal(address, 0x0A4D0007);
+    assert_memory_equal(who, mac, PACKET_MAC);
+    assert_false(packet_arp_shows(probe.data, probe.len - 1, &address, who));
+    buf_done(&probe);
+    buf_done(&discover);
+}
+
 static void checks_reports(void **state)
 {
     static const struct {
@@ -442,6 +475,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_an_offer),
         cmocka_unit_test(knows_who_claims_an_address),
+        cmocka_unit_test(hears_who_takes_what),
         cmocka_unit_test(checks_reports),
         cmocka_unit_test(is_a_script_only_for_dnsmasq),
         cmocka_unit_test(tells_dnsmasq_its_duty),
