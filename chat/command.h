@@ -145,7 +145,6 @@ command_handler command_say_words, command_msg, command_reply, command_me, comma
     command_leave, command_topic, command_away, command_delete, command_report;
 command_handler command_nick, command_color, command_time, command_bell, command_plain,
     command_ignore, command_key, command_web, command_token;
-command_handler command_kick, command_ban, command_unban, command_mute, command_unmute,
-    command_promote, command_demote, command_admit;
+command_handler command_people, command_show, command_bans, command_act;
 
 #endif

@@ -5,13 +5,16 @@
 #include "base/when.h"
 #include "chat/command.h"
 #include "drop/drop.h"
+#include "identity/roll.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HISTORY_LIMIT 50
 #define MOST_MESSAGES 1000
 #define MOST_FILES    200
+#define IDLE_MS       (5 * 60000) /* from then on /who says so */
 
 static bool json(const struct request *request)
 {
@@ -23,12 +26,13 @@ static bool json(const struct request *request)
 /* One person's sessions, gathered. */
 struct person_here {
     struct presence first;
-    char doors[32];
+    char doors[32], devices[ROLL_DEVICE_MAX]; /* devices: for hosts only */
     int64_t since, seen_at;
     bool away;
 };
 
 struct who {
+    struct store *store;
     struct request *request;
     struct person_here now;
     size_t people, guests;
@@ -40,7 +44,7 @@ static void put_person(struct who *who)
     struct request *request = who->request;
     struct person_here *now = &who->now;
     const char *host = now->first.role == ROLE_HOST ? " (host)" : "";
-    char since[WHEN_MAX];
+    char since[WHEN_MAX], seen[WHEN_MAX];
 
     if (who->now.first.person_id == 0)
         return;
@@ -53,7 +57,10 @@ static void put_person(struct who *who)
         json_string(&request->out, "room", now->first.room);
         json_string(&request->out, "away", now->away ? now->first.away : "");
         json_string(&request->out, "doors", now->doors);
+        if (now->devices[0] != '\0')
+            json_string(&request->out, "device", now->devices);
         json_int(&request->out, "since", now->since);
+        json_int(&request->out, "seen_at", now->seen_at);
         json_close(&request->out, '}');
         buf_putc(&request->out, '\n');
         return;
@@ -61,11 +68,34 @@ static void put_person(struct who *who)
     render_name(&request->out, now->first.name, &request->style);
     when_duration_text((when_wall_ms() - now->since) / 1000, since);
     buf_printf(&request->out, "%s  %s, here for %s", host, now->doors, since);
+    if (when_wall_ms() - now->seen_at >= IDLE_MS) {
+        when_duration_text((when_wall_ms() - now->seen_at) / 1000, seen);
+        buf_printf(&request->out, ", last seen %s ago", seen);
+    }
     if (now->first.room[0] != '\0' && strcmp(now->first.room, "lobby") != 0)
         buf_printf(&request->out, ", in %s", now->first.room);
+    if (now->devices[0] != '\0')
+        buf_printf(&request->out, ", from %s", now->devices);
     if (now->away)
         buf_printf(&request->out, ", away: %s", now->first.away);
     buf_putc(&request->out, '\n');
+}
+
+/* From which device a session comes, for hosts: by its lease, else the address. */
+static void add_device(struct who *who, const struct presence *presence)
+{
+    struct person_here *now = &who->now;
+    char device[ROLL_DEVICE_MAX];
+    size_t length = strlen(now->devices);
+
+    if (who->request->person.role != ROLE_HOST)
+        return;
+    roll_device(who->store, presence->address, device);
+    if (device[0] == '\0')
+        snprintf(device, sizeof(device), "%s", presence->address);
+    if (strstr(now->devices, device) == NULL)
+        snprintf(now->devices + length, sizeof(now->devices) - length, "%s%s",
+                 length > 0 ? ", " : "", device);
 }
 
 static void gather(void *context, const struct presence *presence)
@@ -83,6 +113,9 @@ static void gather(void *context, const struct presence *presence)
     }
     if (presence->since < now->since)
         now->since = presence->since;
+    if (presence->seen_at > now->seen_at)
+        now->seen_at = presence->seen_at;
+    add_device(who, presence);
     if (presence->away[0] == '\0')
         now->away = false;
     if (strstr(now->doors, presence->door) == NULL &&
@@ -98,7 +131,7 @@ static void put_asker(struct who *who)
     const struct person *person = &who->request->person;
     struct person_here *now = &who->now;
 
-    *now = (struct person_here){.since = when_wall_ms(), .doors = "ssh"};
+    *now = (struct person_here){.since = when_wall_ms(), .seen_at = when_wall_ms(), .doors = "ssh"};
     now->first.person_id = person->id;
     now->first.role = person->role;
     memcpy(now->first.name, person->name, sizeof(now->first.name));
@@ -107,7 +140,7 @@ static void put_asker(struct who *who)
 
 void command_who(struct store *store, struct request *request)
 {
-    struct who who = {.request = request};
+    struct who who = {.store = store, .request = request};
 
     if (presence_list(store, gather, &who) != 0) {
         command_fail(request, 1, "the store does not answer; try again");

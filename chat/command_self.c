@@ -140,19 +140,71 @@ struct numbered {
     int64_t id;
 };
 
-static void number_key(void *context, const struct credential *key)
+static void number_one(void *context, const struct credential *credential)
 {
-    struct numbered *keys = context;
-    char day[WHEN_MAX];
+    struct numbered *list = context;
+    char day[WHEN_MAX], until[WHEN_MAX];
 
-    keys->number++;
-    if (keys->wanted == keys->number)
-        keys->id = key->id;
-    if (keys->wanted != 0)
+    list->number++;
+    if (list->wanted == list->number)
+        list->id = credential->id;
+    if (list->wanted != 0)
         return;
-    when_day(key->used_at, day);
-    buf_printf(&keys->request->out, "%ld  %s  last used %s%s\n", keys->number, key->label, day,
-               key->id == keys->request->credential_id ? "  (this one)" : "");
+    when_day(credential->used_at, day);
+    when_rfc3339(credential->expires_at, until);
+    buf_printf(&list->request->out, "%ld  %s  last used %s%s%s%s\n", list->number,
+               credential->label, day, credential->expires_at != 0 ? ", until " : "",
+               credential->expires_at != 0 ? until : "",
+               credential->id == list->request->credential_id ? "  (this one)" : "");
+}
+
+/* Those of one kind, numbered from 1 in the order in which they came. */
+static void list_own(struct store *store, struct request *request, const char *kind)
+{
+    struct numbered list = {.request = request};
+
+    credential_list(store, request->person.id, kind, number_one, &list);
+    if (list.number == 0 && request->door != DOOR_EXEC)
+        command_say(request, "you have none");
+}
+
+static void revoke_own(struct store *store, struct request *request, const char *kind)
+{
+    const char *word = command_word(&request->arguments), *name = request->command->name;
+    struct numbered list = {.request = request,
+                            .wanted = word != NULL ? strtol(word, NULL, 10) : 0};
+    enum person_act act;
+
+    if (list.wanted > 0)
+        credential_list(store, request->person.id, kind, number_one, &list);
+    if (list.id == 0) {
+        command_fail(request, 2, "which one? `%s list` numbers them", name);
+        return;
+    }
+    act = credential_remove(store, request->person.id, list.id);
+    if (act == ACT_DONE)
+        command_say(request, "%s %ld opens nothing any more", kind, list.wanted);
+    else if (act == ACT_NOTHING_TO_DO)
+        command_fail(request, 1, "that is your last key; without it you could not come back");
+    else
+        command_fail(request, 1, "%s", person_act_text(act));
+}
+
+/* `list`, `revoke NUMBER`, `remove NUMBER`: done here. False: the arguments say something else. */
+static bool own_credentials(struct store *store, struct request *request, const char *kind)
+{
+    char *rest = request->arguments;
+    size_t length = strcspn(rest, " ");
+
+    if (length == 4 && strncmp(rest, "list", 4) == 0) {
+        list_own(store, request, kind);
+        return true;
+    }
+    if (length != 6 || (strncmp(rest, "revoke", 6) != 0 && strncmp(rest, "remove", 6) != 0))
+        return false;
+    command_word(&request->arguments);
+    revoke_own(store, request, kind);
+    return true;
 }
 
 static void add_key(struct store *store, struct request *request)
@@ -175,38 +227,17 @@ static void add_key(struct store *store, struct request *request)
     buf_done(&line);
 }
 
-static void remove_key(struct store *store, struct request *request, const char *word)
-{
-    struct numbered keys = {.request = request,
-                            .wanted = word != NULL ? strtol(word, NULL, 10) : 0};
-    enum person_act act;
-
-    if (keys.wanted > 0)
-        credential_list(store, request->person.id, "key", number_key, &keys);
-    if (keys.id == 0) {
-        command_fail(request, 2, "which one? `key list` numbers them");
-        return;
-    }
-    act = credential_remove(store, request->person.id, keys.id);
-    if (act == ACT_DONE)
-        command_say(request, "key %ld opens nothing any more", keys.wanted);
-    else if (act == ACT_NOTHING_TO_DO)
-        command_fail(request, 1, "that is your last key; without it you could not come back");
-    else
-        command_fail(request, 1, "%s", person_act_text(act));
-}
-
 void command_key(struct store *store, struct request *request)
 {
-    char *word = command_word(&request->arguments);
-    struct numbered keys = {.request = request};
+    char *word;
 
-    if (word == NULL || strcmp(word, "list") == 0)
-        credential_list(store, request->person.id, "key", number_key, &keys);
+    if (own_credentials(store, request, "key"))
+        return;
+    word = command_word(&request->arguments);
+    if (word == NULL)
+        list_own(store, request, "key");
     else if (strcmp(word, "add") == 0)
         add_key(store, request);
-    else if (strcmp(word, "remove") == 0)
-        remove_key(store, request, command_word(&request->arguments));
     else
         command_fail(request, 2, "key takes %s", request->command->usage);
 }
@@ -216,6 +247,12 @@ void command_web(struct store *store, struct request *request)
     char secret[SECRET_TEXT];
     struct buf link;
 
+    if (own_credentials(store, request, "browser"))
+        return;
+    if (request->arguments[0] != '\0') {
+        command_fail(request, 2, "web takes %s", request->command->usage);
+        return;
+    }
     if (config_web_port(request->config) == 0) {
         command_fail(request, 1, "the box has no web page");
         return;
@@ -244,6 +281,8 @@ void command_token(struct store *store, struct request *request)
     char secret[SECRET_TEXT];
     int64_t life = 0;
 
+    if (own_credentials(store, request, "token"))
+        return;
     if (expires != NULL && when_duration_parse(expires, &life) != 0) {
         command_fail(request, 2, "--expires takes a time like 12h or 7d");
         return;

@@ -62,7 +62,8 @@ struct hall {
     struct buf came, left; /* names gathered for one line */
     size_t came_count, left_count;
     int64_t gathering_since;
-    int64_t kept_at; /* when what people have seen was kept */
+    int64_t kept_at;   /* when what people have seen was kept */
+    int64_t active_at; /* when it was kept who had typed */
 };
 
 void hall_init(struct hall *hall, const struct config *config, struct worker *worker);
@@ -73,6 +74,8 @@ void hall_news(void *context, const struct news *news);
 
 /* What was shown to people since the last time is kept. */
 void hall_keep_seen(struct hall *hall);
+/* Sends to the store who has typed since the last time. now_ms is monotonic. */
+void hall_keep_active(struct hall *hall, int64_t now_ms);
 
 /* Once a second. */
 void hall_tick(struct hall *hall, int64_t now_ms);

@@ -185,6 +185,51 @@ void hall_keep_seen(struct hall *hall)
         worker_put(hall->worker, &job->job);
 }
 
+/* ---- who was active ---- */
+
+struct active_job {
+    struct job job;
+    size_t count;
+    struct {
+        int64_t session_id, at;
+    } items[SEEN_AT_ONCE];
+};
+
+static void run_active(struct job *job, struct store *store)
+{
+    struct active_job *active = (struct active_job *)job;
+    int result = 0;
+
+    if (store_begin(store, STORE_SOON) != 0)
+        return;
+    for (size_t i = 0; i < active->count && result == 0; i++)
+        result = presence_touch(store, active->items[i].session_id, active->items[i].at);
+    store_end(store, result);
+}
+
+void hall_keep_active(struct hall *hall, int64_t now_ms)
+{
+    struct active_job *job = NULL;
+
+    for (struct client *client = hall->clients; client != NULL; client = client->next) {
+        if (client->session_id == 0 || client->key_at <= hall->active_at)
+            continue;
+        if (job == NULL) {
+            job = mem_alloc(sizeof(*job));
+            job->job = (struct job){.run = run_active, .done = done_seen};
+        }
+        job->items[job->count].session_id = client->session_id;
+        job->items[job->count++].at = when_wall_ms() - (now_ms - client->key_at);
+        if (job->count == SEEN_AT_ONCE) {
+            worker_put(hall->worker, &job->job);
+            job = NULL;
+        }
+    }
+    hall->active_at = now_ms;
+    if (job != NULL)
+        worker_put(hall->worker, &job->job);
+}
+
 void hall_shown(struct client *client, int64_t message_id)
 {
     struct joined *room = somebody_room(client->somebody, client->room.id);

@@ -18,7 +18,7 @@ _riad()
     backup | export) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     people)
         [ "$COMP_CWORD" = 2 ] && mapfile -t COMPREPLY < <(compgen -W \
-            "list show rename ban unban bans promote demote admit forget merge" -- "$current")
+            "list show bans admit kick mute unmute ban unban rename promote demote forget merge" -- "$current")
         ;;
     mirror)
         [ "$COMP_CWORD" = 2 ] && mapfile -t COMPREPLY < <(compgen -W \

@@ -4,9 +4,46 @@
 #include "base/when.h"
 #include "identity/event.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define USED_EVERY_MS 60000
+
+/* ---- fingerprints ---- */
+
+static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void credential_fingerprint(const uint8_t digest[DIGEST_SHA256_SIZE], char *out)
+{
+    uint8_t bytes[DIGEST_SHA256_SIZE + 2] = {0};
+    memcpy(bytes, digest, DIGEST_SHA256_SIZE);
+    out += sprintf(out, "SHA256:");
+    for (size_t bit = 0; bit < 8 * DIGEST_SHA256_SIZE; bit += 6) {
+        unsigned pair = (unsigned)bytes[bit / 8] << 8 | bytes[bit / 8 + 1];
+        *out++ = base64[pair >> (10 - bit % 8) & 63];
+    }
+    *out = '\0';
+}
+
+int credential_fingerprint_parse(const char *text, uint8_t digest[DIGEST_SHA256_SIZE])
+{
+    uint8_t bytes[DIGEST_SHA256_SIZE + 2] = {0};
+    char again[FINGERPRINT_TEXT];
+    if (strncmp(text, "SHA256:", 7) != 0 || strlen(text) != FINGERPRINT_TEXT - 2)
+        return -1;
+    for (size_t i = 0; text[7 + i]; i++) {
+        const char *letter = strchr(base64, text[7 + i]);
+        if (!letter)
+            return -1;
+        size_t bit = i * 6;
+        unsigned pair = (unsigned)(letter - base64) << (10 - bit % 8);
+        bytes[bit / 8] |= (uint8_t)(pair >> 8);
+        bytes[bit / 8 + 1] |= (uint8_t)pair;
+    }
+    memcpy(digest, bytes, DIGEST_SHA256_SIZE);
+    credential_fingerprint(digest, again);
+    return strcmp(again, text) == 0 ? 0 : -1;
+}
 
 /* ---- credentials ---- */
 

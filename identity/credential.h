@@ -22,6 +22,12 @@ struct credential {
     int64_t created_at, used_at, expires_at; /* expires_at 0 never */
 };
 
+/* `SHA256:` and a digest in base 64 without padding, as `ssh-keygen -l` prints it; out has
+ * FINGERPRINT_TEXT bytes. And back: 0, or -1 if it is none. */
+#define FINGERPRINT_TEXT 52
+void credential_fingerprint(const uint8_t digest[DIGEST_SHA256_SIZE], char *out);
+int credential_fingerprint_parse(const char *text, uint8_t digest[DIGEST_SHA256_SIZE]);
+
 /* Whose it is. 1 found and valid (*person filled in, ROLE_WAITING too: the caller asks), 0 nobody's
  * (or expired, or banned), -1 failed. Marks its use, at most once a minute. Of several people with
  * that key it is the one who used it last. */

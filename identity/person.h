@@ -82,8 +82,10 @@ enum person_act person_mute(struct store *store, int64_t id, int64_t until_ms);
 /* Everything that is theirs goes; what they said stays under no name, or goes too. Their files
  * stay, without an owner. */
 enum person_act person_forget(struct store *store, int64_t id, bool words_too);
-/* other's credentials, words and files become id's; other's name is free again. */
-enum person_act person_merge(struct store *store, int64_t id, int64_t other);
+/* other's credentials, words and files become id's; other's name is free again. Who merges two
+ * could read by the keys of one what the other was told: unless it is kept, what was told either in
+ * private goes, and what they told others stays with those under no name. */
+enum person_act person_merge(struct store *store, int64_t id, int64_t other, bool keep_private);
 
 typedef void person_each(void *context, const struct person *person);
 /* Everybody, or those of one role, by name. role -1: all. 0 or -1. */

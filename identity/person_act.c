@@ -162,7 +162,18 @@ static const char *const merges[] = {
     " seen_at = max(seen_at, (SELECT seen_at FROM person WHERE id = ?2)) WHERE id = ?1",
 };
 
-enum person_act person_merge(struct store *store, int64_t id, int64_t other)
+/* So that nobody reads what was private to one by the credentials of the other. */
+static int part_from_private(struct store *store, int64_t id)
+{
+    static const char *const statements[] = {
+        "DELETE FROM message WHERE to_id = ?",
+        "UPDATE message SET person_id = NULL WHERE person_id = ? AND room_id IS NULL",
+        NULL,
+    };
+    return each_with(store, statements, id);
+}
+
+enum person_act person_merge(struct store *store, int64_t id, int64_t other, bool keep_private)
 {
     struct person person, absorbed;
     if (id == other)
@@ -172,6 +183,8 @@ enum person_act person_merge(struct store *store, int64_t id, int64_t other)
         return act;
     int found = person_by_id(store, other, &absorbed);
     int result = found == 1 ? 0 : -1;
+    if (result == 0 && !keep_private)
+        result = part_from_private(store, id) || part_from_private(store, other) ? -1 : 0;
     for (size_t i = 0; result == 0 && i < sizeof merges / sizeof *merges; i++)
         result = store_run(store, merges[i], "ii", id, other) ? -1 : 0;
     if (result == 0)

@@ -43,6 +43,16 @@ int presence_touch(struct store *store, int64_t session_id, int64_t now_ms)
                : 0;
 }
 
+int presence_active(struct store *store, const char *door, int64_t person_id, int64_t now_ms)
+{
+    return store_run_soon(store,
+                          "UPDATE session SET seen_at = max(seen_at, ?) "
+                          "WHERE person_id = ? AND door = ?",
+                          "iis", now_ms, person_id, door)
+               ? -1
+               : 0;
+}
+
 int presence_move(struct store *store, int64_t session_id, int64_t room_id)
 {
     if (store_begin(store, STORE_SOON))
@@ -93,10 +103,11 @@ int presence_list(struct store *store, presence_each *each, void *context)
     int found;
     rows_open(&rows, store,
               "SELECT session.id, session.person_id, door, person.name, person.role, address, "
-              "room.name, away, since, session.seen_at FROM session "
+              "room.name, away, since, session.seen_at, "
+              "max(session.seen_at) OVER (PARTITION BY session.person_id) AS last FROM session "
               "LEFT JOIN person ON person.id = session.person_id "
               "LEFT JOIN room ON room.id = session.room_id "
-              "ORDER BY person.name IS NULL, person.name, door, session.id",
+              "ORDER BY person.name IS NULL, last DESC, person.name, door, session.id",
               "");
     while ((found = rows_next(&rows)) == 1) {
         struct presence presence = {

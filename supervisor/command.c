@@ -264,6 +264,14 @@ int command_main(int argc, char **argv)
 
 /* ---- for the commands ---- */
 
+bool command_agrees(const char *question)
+{
+    char answer[16] = "";
+    printf("%s\nType yes to go on: ", question);
+    fflush(stdout);
+    return fgets(answer, sizeof answer, stdin) && strcmp(answer, "yes\n") == 0;
+}
+
 int command_become_user(const struct config *config)
 {
     struct account account;

@@ -77,6 +77,9 @@ const char *command_value(const struct command_line *line, const char *name);
 int command_usage(const struct command_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Asks a question on standard output; whether `yes` is typed. */
+bool command_agrees(const char *question);
+
 /*
  * Becomes the account of the box ([box] user) for good, when root runs the command and the
  * configuration names one; else nothing. Every command that touches the state calls this before it

@@ -11,16 +11,14 @@
 
 #define SHELF "shelf" /* what the organisers put out themselves stays */
 
-/* Whether whoever sits there types `yes`. */
 static bool agrees(const struct command_line *line, const struct reset_counts *counts)
 {
-    char answer[16] = "";
-    printf("This forgets %lld people, %lld messages, %lld files and %lld leases of %s, for ever.\n"
-           "Type yes to go on: ",
-           (long long)counts->people, (long long)counts->messages, (long long)counts->files,
-           (long long)counts->leases, line->config.box.title);
-    fflush(stdout);
-    return fgets(answer, sizeof answer, stdin) && strcmp(answer, "yes\n") == 0;
+    char question[512];
+    snprintf(question, sizeof question,
+             "This forgets %lld people, %lld messages, %lld files and %lld leases of %s, for ever.",
+             (long long)counts->people, (long long)counts->messages, (long long)counts->files,
+             (long long)counts->leases, line->config.box.title);
+    return command_agrees(question);
 }
 
 /* Files first: one without a row would be taken for a gift of the organisers, a row without a file

@@ -17,6 +17,7 @@ EMBED(page_home, "web/page/home.html");
 EMBED(page_talk, "web/page/talk.html");
 EMBED(page_files, "web/page/files.html");
 EMBED(page_people, "web/page/people.html");
+EMBED(page_person, "web/page/person.html");
 EMBED(page_you, "web/page/you.html");
 EMBED(page_join, "web/page/join.html");
 EMBED(page_poster, "web/page/poster.html");
@@ -43,6 +44,7 @@ static struct asset assets[] = {
     {.name = "talk.html", .start = page_talk, .end = page_talk_end},
     {.name = "files.html", .start = page_files, .end = page_files_end},
     {.name = "people.html", .start = page_people, .end = page_people_end},
+    {.name = "person.html", .start = page_person, .end = page_person_end},
     {.name = "you.html", .start = page_you, .end = page_you_end},
     {.name = "join.html", .start = page_join, .end = page_join_end},
     {.name = "poster.html", .start = page_poster, .end = page_poster_end},

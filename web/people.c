@@ -1,11 +1,8 @@
 #include "web/people.h"
 
 #include "base/when.h"
-#include "identity/event.h"
-#include "identity/lease.h"
-#include "identity/presence.h"
+#include "identity/roll.h"
 #include "web/asset.h"
-#include "web/form.h"
 #include "web/html.h"
 #include "web/page.h"
 #include "web/template.h"
@@ -16,7 +13,7 @@
 #include <string.h>
 
 #define BODY_MAX (1024 * 1024)
-#define MUTE_MS  (10 * 60 * 1000)
+#define IDLE_MS  (5 * 60000) /* from then on it is said when somebody was seen last */
 
 /* ---- who is here ---- */
 
@@ -26,19 +23,6 @@ struct crowd {
     char name[NAME_MAX_BYTES]; /* of the line that is open; "" none */
     int guests;
 };
-
-static void button_put(struct buf *out, const char *act, const char *name, const char *text)
-{
-    buf_printf(
-        out, "<form method=post action=\"/people/act\"><input type=hidden name=act value=%s>", act);
-    buf_puts(out, "<input type=hidden name=name value=\"");
-    html_text(out, name);
-    buf_puts(out, "\"><button class=small aria-label=\"");
-    html_text(out, text);
-    buf_puts(out, " ");
-    html_text(out, name);
-    buf_printf(out, "\">%s</button></form>", text);
-}
 
 /* Ends a person's line with what this visitor can do. */
 static void line_end(struct crowd *crowd)
@@ -58,13 +42,12 @@ static void line_end(struct crowd *crowd)
 /* Which device it is, for hosts: by lease, else the address. */
 static void device_put(struct crowd *crowd, const struct presence *presence)
 {
-    struct lease lease;
+    char device[ROLL_DEVICE_MAX];
     if (!crowd->call->visitor.actor.host)
         return;
-    bool named =
-        lease_by_ip(crowd->call->store, presence->address, &lease) == 1 && lease.host[0] != '\0';
+    roll_device(crowd->call->store, presence->address, device);
     buf_puts(crowd->out, " from ");
-    html_text(crowd->out, named ? lease.host : presence->address);
+    html_text(crowd->out, device[0] != '\0' ? device : presence->address);
 }
 
 static void put_presence(void *context, const struct presence *presence)
@@ -94,61 +77,26 @@ static void put_presence(void *context, const struct presence *presence)
     }
     buf_puts(crowd->out, "</small> <small>since ");
     html_time(crowd->out, presence->since, when_wall_ms());
-    buf_puts(crowd->out, "</small> ");
-}
-
-/* ---- for hosts: everybody ---- */
-
-static void put_person(struct call *call, struct rows *rows, struct buf *out)
-{
-    const char *name = rows_text(rows, 0), *role = rows_text(rows, 1);
-    bool waiting = strcmp(role, "waiting") == 0, host = strcmp(role, "host") == 0;
-    bool muted = rows_int(rows, 3) > when_wall_ms(), banned = rows_int(rows, 4) != 0;
-    buf_puts(out, "<li><span>");
-    html_text(out, name);
-    buf_printf(out, "</span> <small>%s%s%s, seen ", role, muted ? ", muted" : "",
-               banned ? ", banned" : "");
-    html_time(out, rows_int(rows, 2), when_wall_ms());
-    buf_puts(out, "</small> ");
-    if (strcmp(name, call->visitor.person.name) != 0) {
-        if (waiting)
-            button_put(out, "admit", name, "Let in");
-        button_put(out, "kick", name, "Kick");
-        button_put(out, muted ? "unmute" : "mute", name, muted ? "Unmute" : "Mute 10 min");
-        button_put(out, banned ? "unban" : "ban", name, banned ? "Unban" : "Ban");
-        if (!waiting)
-            button_put(out, host ? "demote" : "promote", name,
-                       host ? "No longer a host" : "Make a host");
+    if (when_wall_ms() - presence->seen_at >= IDLE_MS) {
+        buf_puts(crowd->out, ", last seen ");
+        html_time(crowd->out, presence->seen_at, when_wall_ms());
     }
-    buf_puts(out, "</li>\n");
-}
-
-/* Those who wait first, then the last seen. */
-static void put_everybody(struct call *call, struct buf *out)
-{
-    struct rows rows;
-    rows_open(&rows, call->store,
-              "SELECT name, role, seen_at, muted_until, EXISTS (SELECT 1 FROM ban WHERE kind = "
-              "'person' AND subject = CAST(person.id AS TEXT) AND (until IS NULL OR until > ?)) "
-              "FROM person ORDER BY role = 'waiting' DESC, seen_at DESC LIMIT 500",
-              "i", when_wall_ms());
-    while (rows_next(&rows) == 1)
-        put_person(call, &rows, out);
-    rows_close(&rows);
+    buf_puts(crowd->out, "</small> ");
 }
 
 void people_answer(struct call *call)
 {
-    struct buf body, here, everybody;
+    struct buf body, here, everybody, bans;
     char guests[64] = "";
     buf_init(&body, BODY_MAX);
     buf_init(&here, BODY_MAX);
     buf_init(&everybody, BODY_MAX);
+    buf_init(&bans, BODY_MAX);
     struct crowd crowd = {.call = call, .out = &here};
     presence_list(call->store, put_presence, &crowd);
     line_end(&crowd);
     if (call->visitor.actor.host)
-        put_everybody(call, &everybody);
+        hosts_everybody(call, &everybody, &bans);
     if (crowd.guests > 0)
         snprintf(guests, sizeof guests, "%d guest%s without a name.", crowd.guests,
                  crowd.guests == 1 ? "" : "s");
@@ -156,104 +104,12 @@ void people_answer(struct call *call)
         TEMPLATE_HTML("here", buf_text(&here)),
         TEMPLATE_TEXT("guests", guests),
         TEMPLATE_HTML("everybody", buf_text(&everybody)),
+        TEMPLATE_HTML("bans", buf_text(&bans)),
     };
     template_put(&body, asset_template("people.html"), values, sizeof values / sizeof values[0]);
     page_reply(call, 200, "People", "people", &body);
     buf_done(&body);
     buf_done(&here);
     buf_done(&everybody);
-}
-
-/* ---- what hosts do ---- */
-
-static enum person_act admit(struct call *call, const struct person *person)
-{
-    return person->role == ROLE_WAITING ? person_set_role(call->store, person->id, ROLE_PERSON)
-                                        : ACT_NOTHING_TO_DO;
-}
-
-static enum person_act promote(struct call *call, const struct person *person)
-{
-    return person_set_role(call->store, person->id, ROLE_HOST);
-}
-
-static enum person_act demote(struct call *call, const struct person *person)
-{
-    return person_set_role(call->store, person->id, ROLE_PERSON);
-}
-
-static enum person_act kick(struct call *call, const struct person *person)
-{
-    if (store_begin(call->store, STORE_SYNCED) == -1)
-        return ACT_FAILED;
-    int result = event_append(call->store, EVENT_KICK, person->id);
-    return store_end(call->store, result) == 0 ? ACT_DONE : ACT_FAILED;
-}
-
-static enum person_act mute(struct call *call, const struct person *person)
-{
-    return person_mute(call->store, person->id, when_wall_ms() + MUTE_MS);
-}
-
-static enum person_act unmute(struct call *call, const struct person *person)
-{
-    return person_mute(call->store, person->id, 0);
-}
-
-static enum person_act ban(struct call *call, const struct person *person)
-{
-    char id[24];
-    snprintf(id, sizeof id, "%lld", (long long)person->id);
-    return ban_set(call->store, "person", id, "", call->visitor.person.id, 0);
-}
-
-static enum person_act unban(struct call *call, const struct person *person)
-{
-    char id[24];
-    snprintf(id, sizeof id, "%lld", (long long)person->id);
-    return ban_lift(call->store, "person", id);
-}
-
-static const struct {
-    const char *word;
-    enum person_act (*act)(struct call *call, const struct person *person);
-} acts[] = {
-    {"admit",   admit  },
-    {"kick",    kick   },
-    {"mute",    mute   },
-    {"unmute",  unmute },
-    {"ban",     ban    },
-    {"unban",   unban  },
-    {"promote", promote},
-    {"demote",  demote },
-};
-
-static enum person_act act_on(struct call *call, const char *word, const struct person *person)
-{
-    for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++)
-        if (strcmp(acts[i].word, word) == 0)
-            return acts[i].act(call, person);
-    return ACT_NOTHING_TO_DO;
-}
-
-void people_act(struct call *call)
-{
-    struct form form = {0};
-    struct person person;
-    if (form_read(call->http, &form) == -1)
-        return;
-    enum person_act result = ACT_NOBODY;
-    if (person_by_name(call->store, form_value(&form, "name"), &person) == 1)
-        result = act_on(call, form_value(&form, "act"), &person);
-    form_done(&form);
-    if (result != ACT_DONE)
-        page_note(call,
-                  result == ACT_FAILED   ? 500
-                  : result == ACT_NOBODY ? 404
-                                         : 409,
-                  "That did not work", person_act_text(result), "/people", "Back");
-    else if (page_wants_html(call))
-        reply_redirect(call->http, 303, "/people");
-    else
-        reply_text(call->http, 200, "%s", person_act_text(result));
+    buf_done(&bans);
 }

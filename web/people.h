@@ -8,7 +8,12 @@
 
 /* GET /people */
 void people_answer(struct call *call);
-/* POST /people/act: `name`, `act`: admit, kick, mute, unmute, ban, unban, promote, demote. */
-void people_act(struct call *call);
+
+/* hosts.c: for hosts only. GET /people/NAME; POST /people/act: `act` and `name`, and what the act
+ * takes. */
+void hosts_person(struct call *call);
+void hosts_act(struct call *call);
+/* Appends list items: everybody, and the bans that hold. */
+void hosts_everybody(struct call *call, struct buf *everybody, struct buf *bans);
 
 #endif

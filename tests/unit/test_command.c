@@ -1,5 +1,6 @@
 #include "chat/command.h"
 #include "chat/qr.h"
+#include "identity/act.h"
 
 #include "base/when.h"
 
@@ -197,6 +198,12 @@ static const struct {
     {"web",                    0, "http://10.77.0.1/join/",   ""                            },
     {"token --expires 7d bot", 0, "",                         ""                            },
     {"token --expires x",      2, "",                         "--expires takes"             },
+    {"token list",             0, "1  bot  last used",        ""                            },
+    {"token revoke 2",         2, "",                         "which one"                   },
+    {"token revoke 1",         0, "token 1 opens nothing",    ""                            },
+    {"web list",               0, "",                         ""                            },
+    {"web revoke 1",           2, "",                         "which one"                   },
+    {"web eat",                2, "",                         "web takes"                   },
     {"delete",                 0, "taken back",               ""                            },
     {"delete 12345",           1, "",                         "no message of that number"   },
     {"report bob rude",        0, "hosts are told",           ""                            },
@@ -219,13 +226,28 @@ static void hosts_do_more(void **state)
     static const struct {
         const char *line, *out;
     } cases[] = {
-        {"mute bob 1h",          "bob may only read for 60 min"},
-        {"unmute bob",           "bob may speak again"         },
-        {"ban bob 2h cool down", "bob may not come in"         },
-        {"unban bob",            "bob may come in again"       },
-        {"kick bob",             "bob was sent out"            },
-        {"promote bob",          "bob is a host now"           },
-        {"demote bob",           "bob is no host any more"     },
+        {"mute bob 1h",                              "bob may only read for 60 min"      },
+        {"unmute bob",                               "bob may speak again"               },
+        {"ban bob 2h cool down",                     "bob may not come in"               },
+        {"unban bob",                                "bob may come in again"             },
+        {"kick bob",                                 "bob was sent out"                  },
+        {"promote bob",                              "bob is a host now"                 },
+        {"demote bob",                               "bob is no host any more"           },
+        {"people",                                   "bob  person"                       },
+        {"people list --json",                       "\"name\":\"bob\""                  },
+        {"people ban bob --until 2h --reason noise", "bob may not come in until"         },
+        {"bans",                                     "by ada: noise"                     },
+        {"people",                                   "person, banned"                    },
+        {"show bob",                                 "banned: noise"                     },
+        {"unban bob",                                "bob may come in again"             },
+        {"ban 10.77.0.9 3rd time",                   "10.77.0.9 may not come in any more"},
+        {"bans --json",                              "\"reason\":\"3rd time\""           },
+        {"unban 10.77.0.9",                          "10.77.0.9 may come in again"       },
+        {"rename @bob robert",                       "bob is now robert"                 },
+        {"rename robert bob",                        "robert is now bob"                 },
+        {"rename ada ada.l",                         "ada is now ada.l"                  },
+        {"rename ada.l ada",                         "ada.l is now ada"                  },
+        {"show ada --json",                          "\"credentials\":["                 },
     };
     struct here *here = *state;
 
@@ -237,6 +259,56 @@ static void hosts_do_more(void **state)
         if (request.status != 0 || (i > 0 && strstr(buf_text(&request.out), cases[i].out) == NULL))
             fail_msg("%s: %s%s", cases[i].line, buf_text(&request.out), buf_text(&request.err));
         request_done(&request);
+    }
+}
+
+/* What cannot be undone is asked first, with the line that does it. */
+static void the_last_step_is_asked(void **state)
+{
+    static const struct {
+        const char *line;
+        int status;
+        const char *said;
+    } cases[] = {
+        {"forget bob --words",        1, "forget bob --words --yes"  },
+        {"forget nobody",             1, "nobody is called `nobody`" },
+        {"forget ada --yes",          1, "that is you"               },
+        {"merge ada",                 2, "merge takes NAME OTHER"    },
+        {"merge bob ada",             1, "merge bob ada --yes"       },
+        {"merge bob nobody --yes",    1, "nobody is called `nobody`" },
+        {"people frobnicate",         2, "people takes list"         },
+        {"ban planet",                1, "is nobody's name, no IP"   },
+        {"ban",                       2, "whom? ban WHO"             },
+        {"ban bob --until yesterday", 2, "--until takes"             },
+        {"rename bob root",           1, "`root`: "                  },
+        {"unban bob",                 1, "bob: nothing to do"        },
+        {"forget bob --words --yes",  0, "bob is forgotten, with all"},
+        {"show bob",                  1, "nobody here is called bob" },
+    };
+    struct here *here = *state;
+
+    assert_int_equal(person_set_role(here->store, here->ada.id, ROLE_HOST), ACT_DONE);
+    here->ada.role = ROLE_HOST;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct request request = ask_as(here, &here->ada, DOOR_EXEC, cases[i].line);
+        const struct buf *said = request.status == 0 ? &request.out : &request.err;
+
+        if (request.status != cases[i].status || strstr(buf_text(said), cases[i].said) == NULL)
+            fail_msg("%s: %d %s", cases[i].line, request.status, buf_text(said));
+        request_done(&request);
+    }
+}
+
+/* Every act of identity/act.h is a command of hosts. */
+static void every_act_has_a_command(void **state)
+{
+    (void)state;
+    for (const struct act *act = acts; act->name; act++) {
+        const struct command *command = command_find(act->name, strlen(act->name), DOOR_EXEC);
+
+        assert_non_null(command);
+        assert_true(command->hosts);
+        assert_ptr_equal(command->run, command_act);
     }
 }
 
@@ -307,6 +379,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(commands_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(hosts_do_more, setup, teardown),
         cmocka_unit_test_setup_teardown(muted_and_waiting_do_less, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_last_step_is_asked, setup, teardown),
+        cmocka_unit_test(every_act_has_a_command),
         cmocka_unit_test_setup_teardown(effects_are_the_sessions, setup, teardown),
         cmocka_unit_test(codes_are_drawn),
     };

@@ -246,10 +246,10 @@ static void two_become_one(void **state)
     furnish(store, ada, bob, "one");
     furnish(store, lovelace, bob, "two");
     assert_int_equal(ignore_set(store, ada, lovelace, true), 0);
-    assert_int_equal(person_merge(store, ada, ada), ACT_NOTHING_TO_DO);
-    assert_int_equal(person_merge(store, ada, 99), ACT_NOBODY);
-    assert_int_equal(person_merge(store, 99, ada), ACT_NOBODY);
-    assert_int_equal(person_merge(store, ada, lovelace), ACT_DONE);
+    assert_int_equal(person_merge(store, ada, ada, true), ACT_NOTHING_TO_DO);
+    assert_int_equal(person_merge(store, ada, 99, true), ACT_NOBODY);
+    assert_int_equal(person_merge(store, 99, ada, true), ACT_NOBODY);
+    assert_int_equal(person_merge(store, ada, lovelace, true), ACT_DONE);
     struct person_holdings holdings;
     assert_int_equal(person_holdings(store, ada, &holdings), 0);
     assert_int_equal(holdings.keys, 2);
@@ -261,6 +261,22 @@ static void two_become_one(void **state)
     assert_int_equal(enter(store, "ada", "lovelace", &person), CLAIM_IS_YOURS);
     assert_int_equal(person_by_name(store, "lovelace", &person), 0);
     assert_int_equal(number(store, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+}
+
+/* Whoever merges two holds keys of one of them: what the other was told must not open with them. */
+static void a_host_who_merges_reads_nothing_private(void **state)
+{
+    struct store *store = *state;
+    int64_t ada = claim(store, "ada"), bob = claim(store, "bob"), eve = claim(store, "eve");
+    say(store, ada, bob, "secret one");
+    say(store, bob, ada, "secret two");
+    say(store, ada, 0, "public");
+    assert_int_equal(person_merge(store, eve, ada, false), ACT_DONE);
+    assert_int_equal(number(store, "SELECT count(*) FROM message WHERE text = 'secret two'"), 0);
+    assert_int_equal(number(store, "SELECT person_id IS NULL FROM message "
+                                   "WHERE text = 'secret one'"),
+                     1);
+    assert_int_equal(number(store, "SELECT person_id FROM message WHERE text = 'public'"), eve);
 }
 
 static void roles_settings_mutes(void **state)
@@ -388,6 +404,7 @@ int main(void)
         STORE_TEST(forgetting_leaves_words_without_a_name),
         STORE_TEST(forgetting_words_too),
         STORE_TEST(two_become_one),
+        STORE_TEST(a_host_who_merges_reads_nothing_private),
         STORE_TEST(roles_settings_mutes),
         STORE_TEST(seen_moves_on_once_a_minute_and_never_back),
         SCRATCH_TEST(one_of_many_threads_wins_a_name),

@@ -328,7 +328,11 @@ const news = {
     row.lastChild.replaceWith('took this back');
   },
   again() { renew() },
-  bye() { renew() },
+  bye(why, events) {
+    if (!why.kicked) return renew();
+    events.close();
+    trouble('A host has ended this session. Load the page again to come back.');
+  },
 };
 
 // ---- the conversation ----
@@ -400,7 +404,7 @@ function follow() {
   events.onopen = () => trouble('');
   events.onmessage = (e) => hear(JSON.parse(e.data));
   for (const name in news)
-    events.addEventListener(name, (e) => { if ($('here') || !['file', 'gone', 'totals', 'coming'].includes(name)) news[name](JSON.parse(e.data)) });
+    events.addEventListener(name, (e) => { if ($('here') || !['file', 'gone', 'totals', 'coming'].includes(name)) news[name](JSON.parse(e.data), events) });
   events.onerror = () => {
     trouble('The connection to the box is lost. This page goes on by itself.');
     if (events.readyState !== 2) return;
