@@ -329,7 +329,7 @@ static enum drop_result make_folder(struct drop *drop, const char *path,
                                    : drop_failure("make the folder", path);
     else if (store_run(drop->store,
                        "INSERT INTO folder (path, parent, person_id, made, created_at) VALUES (?, "
-                       "?, nullif(?, 0), 1, ?)",
+                       "?, (SELECT id FROM person WHERE id = ?), 1, ?)",
                        "ssii", path, parent, actor->person_id, when_wall_ms()) ||
              event_append(drop->store, EVENT_FILE, 0))
         result = DROP_FAILED;

@@ -62,7 +62,7 @@ static int write_rows(struct drop *drop, const struct drop_landing *landing)
              store_run(drop->store,
                        "INSERT INTO file (path, folder, folded, person_id, guest, size, sha256, "
                        "created_at, modified_at, announced) "
-                       "VALUES (?, ?, ?, nullif(?, 0), ?, ?, ?, ?, ?, 0) "
+                       "VALUES (?, ?, ?, (SELECT id FROM person WHERE id = ?), ?, ?, ?, ?, ?, 0) "
                        "ON CONFLICT (path) DO UPDATE SET person_id = excluded.person_id, "
                        "guest = excluded.guest, size = excluded.size, sha256 = excluded.sha256, "
                        "announced = announced AND created_at > excluded.created_at - ?, "

@@ -29,7 +29,8 @@ int drop_arrival_record(struct drop_arrival *arrival)
     result = store_run(
         store,
         "INSERT INTO arrival (key, path, person_id, guest, door, size, received, synced, replaces, "
-        "exact, scattered, started_at, touched_at, expires_at) VALUES (?, ?, nullif(?, 0), ?, ?, "
+        "exact, scattered, started_at, touched_at, expires_at) VALUES (?, ?, (SELECT id FROM "
+        "person WHERE id = ?), ?, ?, "
         "nullif(?, -1), ?, ?, ?, ?, ?, ?, ?, ?)",
         "ssibsiiiiiiiii", arrival->key, arrival->path, arrival->actor.person_id, guest,
         (size_t)DIGEST_SHA256_SIZE, arrival->door, arrival->size, arrival->solid, synced,

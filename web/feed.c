@@ -18,6 +18,7 @@
 #define BLOCK_MAX (128 * 1024) /* bytes of one: a long message, or a crowd */
 #define CROWD_MAX 200          /* names that are sent to everybody */
 #define BATCH_MAX (512 * 1024) /* bytes that one wait hands over */
+#define KICKS     64           /* that are remembered */
 
 /* One piece of news. */
 struct news {
@@ -32,9 +33,11 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t more;
     bool started, stopped;
-    int64_t seen;   /* the last event */
-    int64_t end;    /* the place behind the newest piece */
-    int64_t rights; /* counts whatever may change who somebody is */
+    int64_t seen;          /* the last event */
+    int64_t end;           /* the place behind the newest piece */
+    int64_t rights;        /* counts whatever may change who somebody is */
+    int64_t kicked[KICKS]; /* whose sessions a host has ended */
+    int64_t kick_end;      /* the place behind the newest of them */
     int followers;
     struct news news[PLACES];
     /* the main thread's own */
@@ -282,6 +285,13 @@ static void changes_rights(void)
     pthread_mutex_unlock(&feed.lock);
 }
 
+static void note_kick(int64_t person_id)
+{
+    pthread_mutex_lock(&feed.lock);
+    feed.kicked[feed.kick_end++ % KICKS] = person_id;
+    pthread_mutex_unlock(&feed.lock);
+}
+
 static void handle(void *context, const char *kind, int64_t subject)
 {
     struct store *store = context;
@@ -293,8 +303,10 @@ static void handle(void *context, const char *kind, int64_t subject)
     } else if (strcmp(kind, EVENT_PRESENCE) == 0)
         feed.crowd_changed = true;
     else if (strcmp(kind, EVENT_BAN) == 0 || strcmp(kind, EVENT_REVOKED) == 0 ||
-             strcmp(kind, EVENT_PERSON) == 0 || strcmp(kind, EVENT_KICK) == 0)
+             strcmp(kind, EVENT_PERSON) == 0)
         changes_rights();
+    else if (strcmp(kind, EVENT_KICK) == 0)
+        note_kick(subject);
 }
 
 void feed_look(struct store *store)
@@ -302,7 +314,8 @@ void feed_look(struct store *store)
     static int64_t crowd_at, totals_at, coming_at;
     if (!feed.started && feed_start(store) == -1)
         return;
-    int64_t before = feed.end, rights = feed.rights, now = when_monotonic_ms();
+    int64_t before = feed.end, rights = feed.rights, kicks = feed.kick_end,
+            now = when_monotonic_ms();
     if (event_read(store, &feed.seen, handle, store) == 0) {
         changes_rights();
         put_again();
@@ -321,7 +334,7 @@ void feed_look(struct store *store)
         put_coming(store);
         coming_at = now;
     }
-    if (feed.end == before && feed.rights == rights)
+    if (feed.end == before && feed.rights == rights && feed.kick_end == kicks)
         return;
     pthread_mutex_lock(&feed.lock);
     pthread_cond_broadcast(&feed.more);
@@ -335,6 +348,7 @@ void feed_begin(struct feed_reader *reader)
     pthread_mutex_lock(&feed.lock);
     reader->place = feed.end;
     reader->rights = feed.rights;
+    reader->kick = feed.kick_end;
     pthread_mutex_unlock(&feed.lock);
 }
 
@@ -384,6 +398,17 @@ static void collect(struct feed_reader *reader, struct buf *out)
     }
 }
 
+/* Whether a host has ended this reader's sessions since the last look; the lock is held. */
+static bool was_kicked(struct feed_reader *reader)
+{
+    bool kicked = false;
+    if (feed.kick_end - reader->kick > KICKS)
+        reader->kick = feed.kick_end - KICKS;
+    for (; reader->kick < feed.kick_end; reader->kick++)
+        kicked |= reader->person_id != 0 && feed.kicked[reader->kick % KICKS] == reader->person_id;
+    return kicked;
+}
+
 static struct timespec after_ms(int timeout_ms)
 {
     struct timespec at;
@@ -405,6 +430,8 @@ enum feed_got feed_wait(struct feed_reader *reader, struct buf *out, int timeout
     for (bool late = false;;) {
         if (feed.stopped) {
             got = FEED_STOP;
+        } else if (was_kicked(reader)) {
+            got = FEED_KICKED;
         } else if (reader->rights != feed.rights) {
             reader->rights = feed.rights;
             got = FEED_RIGHTS;

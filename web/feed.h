@@ -41,6 +41,7 @@ struct feed_reader {
     struct feed_ignored ignored;
     int64_t place;     /* the next piece of news */
     int64_t rights;    /* see feed_wait */
+    int64_t kick;      /* the next kick to look at */
     int64_t person_id; /* whose private messages; 0 nobody's */
     int64_t room_id;   /* of this room only; 0 all */
     int64_t last;      /* the last message that was sent: none up to it is handed out again */
@@ -52,7 +53,8 @@ void feed_begin(struct feed_reader *reader);
 enum feed_got {
     FEED_NEWS,   /* appended to out */
     FEED_QUIET,  /* nothing within timeout_ms */
-    FEED_RIGHTS, /* somebody was banned, kicked, renamed, signed out: look again who this is */
+    FEED_RIGHTS, /* somebody was banned, renamed, signed out: look again who this is */
+    FEED_KICKED, /* a host has ended the sessions of whoever reads */
     FEED_LOST,   /* the place is gone: send an `again` and what the store has after last */
     FEED_STOP    /* go */
 };

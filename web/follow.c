@@ -102,6 +102,9 @@ static int turn(struct follower *follower, int64_t *sent_ms)
             return 1;
         }
         return 0;
+    case FEED_KICKED:
+        send_text(follower, "event: bye\ndata: {\"kicked\":true}\n\n");
+        return 1;
     case FEED_LOST:
         if (send_text(follower, "event: again\ndata: {}\n\n") == -1)
             return -1;

@@ -177,9 +177,38 @@ bool http_hold(struct http_request *request)
     return true;
 }
 
+/* ---- who is sending ---- */
+
+void http_sends(struct http_request *request, const struct http_sender *sender)
+{
+    struct wire *wire = &request->wire->wire;
+    int fd = wire_fd(wire);
+    pthread_mutex_lock(&wire->slot->lock);
+    wire->slot->sender = *sender;
+    wire->slot->sender_fd = fd;
+    pthread_mutex_unlock(&wire->slot->lock);
+}
+
+int http_expel(struct http *http, bool (*is_out)(void *context, const struct http_sender *sender),
+               void *context)
+{
+    int count = 0;
+    for (int i = 0; i < http->slot_count; i++) {
+        struct wire_slot *slot = &http->slots[i];
+        pthread_mutex_lock(&slot->lock);
+        if (slot->sender_fd >= 0 && is_out(context, &slot->sender)) {
+            shutdown(slot->sender_fd, SHUT_RDWR);
+            count++;
+        }
+        pthread_mutex_unlock(&slot->lock);
+    }
+    return count;
+}
+
 static void give_place_back(struct http *http, struct wire_slot *slot)
 {
     pthread_mutex_lock(&slot->lock);
+    slot->sender_fd = -1;
     if (slot->held)
         atomic_fetch_sub(&http->held, 1);
     slot->held = false;
@@ -417,7 +446,7 @@ static void prepare(struct http *http)
     http->slots = mem_array((size_t)http->options.threads, sizeof *http->slots);
     for (int i = 0; i < http->options.threads; i++) {
         pthread_mutex_init(&http->slots[i].lock, NULL);
-        http->slots[i].fd = -1;
+        http->slots[i].fd = http->slots[i].sender_fd = -1;
     }
 }
 

@@ -88,6 +88,13 @@ bool http_wait(struct http_request *request, int timeout_ms);
  * it is larger than out may be. */
 int http_read_small(struct http_request *request, struct buf *out);
 
+/* Who is sending this body, for http_expel; to the end of the request. */
+struct http_sender {
+    int64_t person_id, credential_id; /* 0: a guest */
+    char address[48];
+};
+void http_sends(struct http_request *request, const struct http_sender *sender);
+
 /* ---- bytes of the answer, behind the head that reply.h sent ---- */
 
 /* Sends all bytes. 0, or -1 when the client is gone or does not read: stop. */
@@ -133,6 +140,10 @@ struct http *http_start(const struct http_options *options);
 
 /* Once a second, from any one thread: cuts those whose bodies trickle below HTTP_MIN_RATE. */
 void http_tick(struct http *http);
+
+/* Cuts off all who are sending a body and of whom is_out says so; from any thread. How many. */
+int http_expel(struct http *http, bool (*is_out)(void *context, const struct http_sender *sender),
+               void *context);
 
 /* How many requests are being answered now, and how many threads there are. */
 int http_busy(const struct http *http);

@@ -11,6 +11,7 @@
 #include "base/when.h"
 #include "config/start.h"
 #include "identity/digest.h"
+#include "web/expel.h"
 #include "web/host.h"
 #include "web/hot.h"
 #include "web/page.h"
@@ -88,7 +89,7 @@ static int open_all(struct room *room)
         return -1;
     store_bells(room->store, bells, count);
     hot_open(room->config);
-    return page_open(room->store);
+    return page_open(room->store) == 0 ? expel_open(room->store) : -1;
 }
 
 static int serve(struct room *room)
@@ -131,6 +132,7 @@ static void look(struct room *room)
     if (mirror != NULL)
         mirror_look(mirror, room->store);
     page_look(room->store);
+    expel_look(room->store, room->web.http);
 }
 
 static void tick(struct room *room)

@@ -1,6 +1,7 @@
 #include "web/route.h"
 
 #include "base/log.h"
+#include "identity/credential.h"
 #include "web/door.h"
 #include "web/host.h"
 #include "web/hot.h"
@@ -168,10 +169,55 @@ static bool is_for(struct call *call, enum route_who who)
         return true;
     if (visitor->known)
         reply_error(call->http, 403, "That is for hosts.");
+    else if (visitor->guessed)
+        reply_error(call->http, 401,
+                    "This token is not good: it has been revoked, has expired or was mistyped. "
+                    "Make another: ssh in and type /token.");
     else
         reply_error(call->http, 401,
                     "Sign in first: ssh in and type /web, or ask a host to let you in.");
     return false;
+}
+
+/* Notes who sends a body, so that it ends when they are sent out. */
+static void note_sender(struct call *call)
+{
+    struct http_sender sender = {.person_id = call->visitor.actor.person_id,
+                                 .credential_id = call->visitor.credential_id};
+    if (call->http->length == 0)
+        return;
+    snprintf(sender.address, sizeof sender.address, "%s", call->visitor.address);
+    http_sends(call->http, &sender);
+}
+
+/* Whether this address has sent so many wrong tokens that another is not even looked at; then that
+ * has been answered. Good ones always pass: 128 bits are not guessed, and nobody shall shut out
+ * others by guessing. */
+static bool guesses_too_much(struct call *call)
+{
+    int64_t wait_ms = call->visitor.guessed ? guess_wait_ms(call->visitor.address) : 0;
+    if (wait_ms <= 0)
+        return false;
+    reply_extra(call->http, "Retry-After", "%lld", (long long)(wait_ms + 999) / 1000);
+    reply_error(call->http, 429, "Too many wrong tokens came from here: wait a moment.");
+    return true;
+}
+
+/* A token that opened nothing counts as a guess. */
+static void count_guess(struct call *call)
+{
+    int status = reply_status(call->http);
+    if (call->visitor.guessed && (status == 401 || status == 403))
+        guess_wrong(call->visitor.address);
+}
+
+static void answer_row(struct call *call, const struct route *row)
+{
+    bool closed = row->who != ROUTE_ANYBODY || is_write(call->http->method);
+    if (!is_for(call, row->who) || (closed && !is_welcome(call)))
+        return;
+    note_sender(call);
+    row->handler(call);
 }
 
 static void dispatch(struct call *call)
@@ -184,8 +230,10 @@ static void dispatch(struct call *call)
         reply_error(call->http, 404, "There is nothing at this address.");
     else if (call_acquire(call) < 0 || visitor_of(call->http, call->store, &call->visitor) < 0)
         reply_error(call->http, 503, "The box cannot read its store just now; the log says why.");
-    else if (is_for(call, row->who) && (!is_write(call->http->method) || is_welcome(call)))
-        row->handler(call);
+    else if (!guesses_too_much(call)) {
+        answer_row(call, row);
+        count_guess(call);
+    }
 }
 
 void route_answer(struct call *call)

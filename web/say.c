@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "base/when.h"
+#include "identity/presence.h"
 #include "web/form.h"
 #include "web/page.h"
 #include "web/talk.h"
@@ -112,6 +113,8 @@ static void say(struct call *call, const struct form *form)
         trouble = "The box could not write that down.";
         status = 500;
     }
+    if (trouble == NULL && !call->visitor.by_token)
+        presence_active(call->store, "web", call->visitor.person.id, when_wall_ms());
     if (status == 429 && trouble != NULL)
         reply_extra(call->http, "Retry-After", "5");
     if (trouble != NULL)

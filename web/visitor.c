@@ -50,6 +50,7 @@ int visitor_of(struct http_request *request, struct store *store, struct visitor
     visitor->address = request->address;
     if (bearer(request, secret)) {
         int found = known_by(store, visitor, "token", secret);
+        visitor->guessed = found == 0;
         if (found == 0)
             is_guest(visitor, secret);
         return found < 0 ? -1 : 0;

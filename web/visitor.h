@@ -25,6 +25,7 @@ struct visitor {
     struct person person;
     int64_t credential_id;
     bool by_token;            /* known by a bearer token, not by a cookie */
+    bool guessed;             /* sent a token that is no person's: a guest's own, or a guess */
     bool has_guest;           /* carries a guest's secret (a person may, too: from before) */
     char secret[SECRET_TEXT]; /* that secret */
     struct drop_actor actor;  /* the same for the drop's calls */

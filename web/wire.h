@@ -31,12 +31,14 @@ struct wire_peer {
 /* What the watch knows of a thread. */
 struct wire_slot {
     pthread_mutex_t lock;
-    int fd;           /* that it waits on; -1 none */
-    bool sending;     /* else receiving */
-    int64_t since_ms; /* when this window began */
-    uint64_t bytes;   /* that had passed then */
-    bool held;        /* has one of the places of http_hold */
-    char address[48]; /* of whoever has it */
+    int fd;                    /* that it waits on; -1 none */
+    bool sending;              /* else receiving */
+    int64_t since_ms;          /* when this window began */
+    uint64_t bytes;            /* that had passed then */
+    bool held;                 /* has one of the places of http_hold */
+    char address[48];          /* of whoever has it */
+    struct http_sender sender; /* whose body it is, see http_sends */
+    int sender_fd;             /* -1: nobody is sending */
 };
 
 enum wire_state { WIRE_ASKED, WIRE_BODY, WIRE_STREAM, WIRE_DONE };
