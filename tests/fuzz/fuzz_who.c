@@ -5,11 +5,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/when.h"
+#include "identity/credential.h"
 #include "identity/digest.h"
 #include "identity/name.h"
 #include "mirror/checksum.h"
 #include "supervisor/check_link.h"
-#include "supervisor/people.h"
 #include "web/head.h"
 
 #include <assert.h>
@@ -67,7 +67,7 @@ static void sums(const char *text)
     uint8_t digest[DIGEST_SHA256_SIZE];
     struct checksum sum;
 
-    people_fingerprint_parse(text, digest);
+    credential_fingerprint_parse(text, digest);
     if (checksum_parse(text, &sum) == 0 || checksum_parse_name(text, &sum) == 0 ||
         checksum_parse_path(text, &sum) == 0) {
         char path[CHECKSUM_TEXT];
