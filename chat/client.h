@@ -42,8 +42,9 @@ struct client_facts {
     int64_t person_id; /* who it is, if known: another channel of a connection; name may be old */
     uint8_t key[DIGEST_SHA256_SIZE];
     char label[128];
-    char address[64]; /* the peer's */
-    char local[64];   /* the box's own, as the peer reached it */
+    char code[CODE_TEXT]; /* that makes the key one of theirs; "": it needs none */
+    char address[64];     /* the peer's */
+    char local[64];       /* the box's own, as the peer reached it */
 };
 
 struct client {

@@ -31,6 +31,18 @@ struct enter_job {
     bool banned;
 };
 
+/* The code is used up, and the key becomes theirs. 0; -1: somebody else was faster, or it ended. */
+static int take_code(const struct client_facts *facts, struct store *store)
+{
+    struct person owner;
+    int added;
+
+    if (code_use(store, "key", facts->code, &owner) != 1)
+        return -1;
+    added = credential_add(store, owner.id, "key", facts->key, facts->label, facts->address, 0);
+    return added == STORE_EXISTS ? 0 : added;
+}
+
 static void run_enter(struct job *job, struct store *store)
 {
     struct enter_job *enter = (struct enter_job *)job;
@@ -43,6 +55,10 @@ static void run_enter(struct job *job, struct store *store)
                                      .claim = enter->facts.person_id == 0,
                                      .later = true};
 
+    if (enter->facts.code[0] != '\0' && take_code(&enter->facts, store) != 0) {
+        enter->claim = CLAIM_TAKEN;
+        return;
+    }
     /* The name may be another now, and the old one free; it is not claimed unawares. */
     if (enter->facts.person_id != 0) {
         enter->claim = CLAIM_TAKEN;
@@ -63,6 +79,8 @@ static void run_enter(struct job *job, struct store *store)
 
 static const char *refused(const struct enter_job *enter)
 {
+    if (enter->facts.code[0] != '\0' && enter->claim == CLAIM_TAKEN)
+        return "that code has ended; type /key add again where you are signed in";
     if (enter->facts.person_id != 0 && enter->claim != CLAIM_BANNED)
         return "this key opens nothing any more";
     switch (enter->claim) {

@@ -74,6 +74,13 @@ static void note_claim(struct login *login, const char *name, const uint8_t *key
     login->claims[at].until = when_monotonic_ms() + CLAIM_MS;
 }
 
+void login_settled(struct login *login, const uint8_t *key)
+{
+    for (size_t i = 0; i < CLAIMS; i++)
+        if (memcmp(login->claims[i].key, key, DIGEST_SHA256_SIZE) == 0)
+            login->claims[i].until = 0;
+}
+
 void login_sibling(struct login *login, const uint8_t *key)
 {
     memcpy(login->siblings[login->next_sibling++ % SIBLINGS], key, DIGEST_SHA256_SIZE);
@@ -144,8 +151,9 @@ static void say_bad_name(struct login *login, const struct login_try *attempt,
     buf_done(&typed);
 }
 
+/* asked: they are asked for a code at once. */
 static void say_taken(struct login *login, const struct login_try *attempt,
-                      const struct person *person, struct buf *text)
+                      const struct person *person, bool asked, struct buf *text)
 {
     char day[WHEN_MAX], name[NAME_MAX_BYTES];
 
@@ -157,6 +165,11 @@ static void say_taken(struct login *login, const struct login_try *attempt,
                "If you are new here, take another name:\n\n    ",
                person->name, day);
     put_ssh(login, attempt, name, text);
+    if (asked) {
+        buf_printf(text, "\n\nIf you are %s, type the code that /key add has shown you.\n\n",
+                   person->name);
+        return;
+    }
     buf_printf(text,
                "\n\nIf you are %s, add this key: where you are signed in already type\n\n"
                "    /key add\n\n"
@@ -252,18 +265,18 @@ void login_without_key(struct login *login, const struct login_try *attempt, str
     struct person person;
 
     if (person_by_name(login->store, attempt->user, &person) == 1)
-        say_taken(login, attempt, &person, text);
+        say_taken(login, attempt, &person, false, text);
     put_keygen(login, attempt, text);
 }
 
 static enum login_verdict judge_taken(struct login *login, const struct login_try *attempt,
                                       const struct person *person, struct buf *text)
 {
-    if (code_is_open(login->store, person->id, "key") == 1)
-        return LOGIN_CODE;
-    if (!is_sibling(login, attempt->key))
-        say_taken(login, attempt, person, text);
-    return LOGIN_REFUSED;
+    bool asked = code_is_open(login->store, person->id, "key") == 1;
+
+    if (!is_sibling(login, attempt->key) && (!asked || attempt->verified))
+        say_taken(login, attempt, person, asked, text);
+    return asked ? LOGIN_CODE : LOGIN_REFUSED;
 }
 
 enum login_verdict login_key(struct login *login, const struct login_try *attempt, struct buf *text)
@@ -310,21 +323,16 @@ int64_t login_wait_ms(const struct login_try *attempt)
     return guess_wait_ms(attempt->address);
 }
 
-bool login_code(struct login *login, const struct login_try *attempt, const char *code,
-                const char *label)
+bool login_code(struct login *login, const struct login_try *attempt, const char *typed, char *code)
 {
     struct person owner, meant;
-    char normal[CODE_TEXT];
 
     if (guess_wait_ms(attempt->address) > 0)
         return false;
-    if (code_normalise(code, normal) != 0 ||
-        person_by_name(login->store, attempt->user, &meant) != 1 ||
-        code_look(login->store, "key", normal, &owner) != 1 || owner.id != meant.id ||
-        code_use(login->store, "key", normal, &owner) != 1) {
-        guess_wrong(attempt->address);
-        return false;
-    }
-    return credential_add(login->store, owner.id, "key", attempt->key, label, attempt->address,
-                          0) == 0;
+    if (code_normalise(typed, code) == 0 &&
+        person_by_name(login->store, attempt->user, &meant) == 1 &&
+        code_look(login->store, "key", code, &owner) == 1 && owner.id == meant.id)
+        return true;
+    guess_wrong(attempt->address);
+    return false;
 }

@@ -46,6 +46,9 @@ bool login_greet(struct login *login, const struct login_try *attempt, struct bu
 enum login_verdict login_key(struct login *login, const struct login_try *attempt,
                              struct buf *text);
 
+/* Who claimed with this key is in, or not: the store knows now. */
+void login_settled(struct login *login, const uint8_t *key);
+
 /* The connection that had offered these foreign keys came in with another: they are its own. */
 void login_sibling(struct login *login, const uint8_t *key);
 
@@ -55,9 +58,9 @@ void login_without_key(struct login *login, const struct login_try *attempt, str
 /* How long no code is looked at from that address, in ms. */
 int64_t login_wait_ms(const struct login_try *attempt);
 
-/* The code that was typed under attempt->user: adds the key. True: it fits. Writes to the store,
- * synced: the one thing here that does, and rare. */
-bool login_code(struct login *login, const struct login_try *attempt, const char *code,
-                const char *label);
+/* Whether that is the open code of attempt->user; code (CODE_TEXT bytes) is what is to be used up
+ * when they come in, which exactly one can. */
+bool login_code(struct login *login, const struct login_try *attempt, const char *typed,
+                char *code);
 
 #endif

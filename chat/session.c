@@ -79,10 +79,14 @@ void session_free(struct session *session)
 
 void session_ready(struct session *session)
 {
+    struct ssh_counter_struct before = session->counter;
+
     if (session->dead || session->away != NULL)
         return;
     if (ssh_event_dopoll(session->event, 0) == SSH_ERROR || ssh_get_fd(session->ssh) < 0)
         session->dead = true;
+    if (!session->authenticated)
+        session_auth_stepped(session, &before);
     server_touch(session->server, session);
 }
 
@@ -190,7 +194,9 @@ void session_tick(struct session *session, int64_t now)
 
     if (session->away != NULL || session->dead)
         return;
-    if (session->lanes == NULL)
+    if (!session->authenticated)
+        session_auth_tick(session, now);
+    if (session->lanes == NULL && !session->dead)
         session->dead = now - session->born > (session->authenticated ? LINGER_MS : login_ms);
     for (struct lane *lane = session->lanes; lane != NULL; lane = lane->next)
         lane_tick(lane, now);

@@ -13,6 +13,10 @@
 #define MAX_FAILURES 12 /* signatures that did not open, wrong codes */
 #define MAX_TEXT     4096
 
+/* A request that libssh does not answer (session_auth_stepped). */
+#define LEAST_REQUEST 120
+#define UNANSWERED_MS 1000
+
 static struct login_try attempt_of(const struct session *session, const char *user)
 {
     return (struct login_try){.user = user, .address = session->address, .local = session->local};
@@ -87,7 +91,8 @@ static void read_key(struct session *session, ssh_key key)
     ssh_clean_pubkey_hash(&hash);
 }
 
-static void come_in(struct session *session, const char *user)
+/* code: what was typed to make this key one of theirs, or "". */
+static void come_in(struct session *session, const char *user, const char *code)
 {
     struct client_facts *facts = &session->facts;
 
@@ -101,7 +106,9 @@ static void come_in(struct session *session, const char *user)
     memcpy(facts->label, session->label, sizeof(facts->label));
     memcpy(facts->address, session->address, sizeof(facts->address));
     memcpy(facts->local, session->local, sizeof(facts->local));
+    snprintf(facts->code, sizeof(facts->code), "%s", code);
     session->first = client_new(&session->server->hall, facts);
+    facts->code[0] = '\0';
 }
 
 static void note_foreign(struct session *session)
@@ -113,13 +120,19 @@ static void note_foreign(struct session *session)
         memcpy(session->foreign[session->foreign_count++], session->key, DIGEST_SHA256_SIZE);
 }
 
+/* Once a connection. */
+static void explain(struct session *session, const struct buf *text)
+{
+    if (session->explained || session->hopeless || text->len == 0)
+        return;
+    session->explained = true;
+    say(session, text);
+}
+
 static int refuse_key(struct session *session, const struct buf *text, bool verified)
 {
     note_foreign(session);
-    if (!session->explained && !session->hopeless && text->len > 0) {
-        session->explained = true;
-        say(session, text);
-    }
+    explain(session, text);
     if (verified)
         count_failure(session);
     return SSH_AUTH_DENIED;
@@ -155,9 +168,10 @@ static int on_key(ssh_session ssh, const char *user, struct ssh_key_struct *key,
     } else if (verdict == LOGIN_GOOD || !verified) {
         answer = SSH_AUTH_SUCCESS;
         if (verified)
-            come_in(session, user);
+            come_in(session, user, "");
     } else {
         /* Its owner is adding a key at this moment: ask for the code. */
+        explain(session, &text);
         session->code_key = true;
         memcpy(session->coded, session->key, DIGEST_SHA256_SIZE);
         memcpy(session->coded_label, session->label, sizeof(session->label));
@@ -189,15 +203,16 @@ static int ask_code(struct session *session, ssh_message message)
     if (!session->asked_code || ssh_userauth_kbdint_getnanswers(session->ssh) != 1)
         return 1;
     session->asked_code = false;
+    char code[CODE_TEXT];
     struct login_try attempt = attempt_of(session, session->user);
     const char *typed = ssh_userauth_kbdint_getanswer(session->ssh, 0);
 
     attempt.key = session->coded;
     if (typed != NULL && typed[0] != '\0' &&
-        login_code(session->server->login, &attempt, typed, session->coded_label)) {
+        login_code(session->server->login, &attempt, typed, code)) {
         memcpy(session->key, session->coded, DIGEST_SHA256_SIZE);
         memcpy(session->label, session->coded_label, sizeof(session->label));
-        come_in(session, session->user);
+        come_in(session, session->user, code);
         ssh_message_auth_reply_success(message, 0);
         return 0;
     }
@@ -222,9 +237,49 @@ static int on_message(ssh_session ssh, ssh_message message, void *context)
     if (ssh_message_type(message) == SSH_REQUEST_AUTH &&
         ssh_message_subtype(message) == (int)SSH_AUTH_METHOD_INTERACTIVE)
         return ask_code(session, message);
+    if (ssh_message_type(message) == SSH_REQUEST_SERVICE)
+        session->signing_in = true;
     if (ssh_message_type(message) == SSH_REQUEST_AUTH)
         count_failure(session);
     return 1;
+}
+
+/*
+ * libssh 0.10 drops a request whose key it cannot read (DSA, Ed448) or whose signature is wrong,
+ * and answers nothing: the client would wait. Such a packet came and none went out; smaller ones
+ * are the SSH_MSG_IGNORE of a client that keeps its connection alive.
+ */
+void session_auth_stepped(struct session *session, const struct ssh_counter_struct *before)
+{
+    const struct ssh_counter_struct *now = &session->counter;
+
+    if (now->out_packets != before->out_packets)
+        session->unanswered = 0;
+    else if (session->signing_in && now->in_packets != before->in_packets &&
+             now->in_bytes - before->in_bytes >= LEAST_REQUEST)
+        session->unanswered = when_monotonic_ms();
+}
+
+void session_auth_tick(struct session *session, int64_t now)
+{
+    struct buf text;
+
+    if (session->unanswered == 0 || now - session->unanswered < UNANSWERED_MS)
+        return;
+    /* A second later, when the words are out. */
+    if (session->refused) {
+        session->dead = true;
+        return;
+    }
+    session->refused = true;
+    buf_init(&text, MAX_TEXT);
+    buf_puts(&text,
+             "That key cannot be used here, or its signature is wrong. Ed25519, ECDSA and RSA "
+             "keys are\ntaken, and security keys (sk). Make one:\n\n"
+             "    ssh-keygen -t ed25519\n\n");
+    say(session, &text);
+    buf_done(&text);
+    server_touch(session->server, session);
 }
 
 void session_auth_init(struct session *session)
@@ -235,4 +290,5 @@ void session_auth_init(struct session *session)
     ssh_set_server_callbacks(session->ssh, &session->server_callbacks);
     ssh_set_message_callback(session->ssh, on_message, session);
     ssh_set_auth_methods(session->ssh, SSH_AUTH_METHOD_PUBLICKEY);
+    ssh_set_counters(session->ssh, NULL, &session->counter);
 }

@@ -299,8 +299,10 @@ static void pump_open(struct lane *lane)
 {
     struct client *client = lane->client;
 
-    if (client->somebody != NULL)
+    if (client->somebody != NULL && lane->session->facts.person_id == 0) {
         lane->session->facts.person_id = client->somebody->person.id;
+        login_settled(lane->session->server->login, lane->session->key);
+    }
     carry_out(lane);
     if (lane_carries(lane)) {
         if (lane->carrier == NULL || lane->session->away != NULL)

@@ -1,12 +1,14 @@
 """Who may come in over SSH, and what those are told who may not."""
 
+import hashlib
 import re
 import subprocess
+import time
 
 import pytest
 from chat import Terminal
 
-from conftest import Box, needs, wait_for
+from conftest import PATIENCE, Box, needs, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +259,177 @@ def test_reply_to_nobody_home(house):
     assert wait_for(lambda: box.ssh("eve", "search", "six").returncode == 1, "no result")
     with Terminal(box, "bob", key=box.key("bob")) as screen:
         screen.wait("see you at six")
+
+
+# ---- keys of every kind ----
+
+
+def transport(box):
+    import paramiko
+
+    connection = paramiko.Transport(("127.0.0.1", box.ssh_port))
+    connection.start_client(timeout=10 * PATIENCE)
+    return connection
+
+
+def security_key(application, spoil=False):
+    """An sk-ssh-ed25519 key as a FIDO token would have it, in software."""
+    import paramiko
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    secret = Ed25519PrivateKey.generate()
+    kind = "sk-ssh-ed25519@openssh.com"
+
+    class Token(paramiko.PKey):
+        name = kind
+        public_blob = None
+
+        def get_name(self):
+            return kind
+
+        def asbytes(self):
+            blob = paramiko.Message()
+            blob.add_string(kind)
+            blob.add_string(secret.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+            blob.add_string(application)
+            return blob.asbytes()
+
+        def can_sign(self):
+            return True
+
+        def sign_ssh_data(self, data, algorithm=None):
+            # PROTOCOL.u2f: the digests of application and message, flags (touched), a counter.
+            middle = b"\x01" + (7).to_bytes(4, "big")
+            signed = hashlib.sha256(application.encode()).digest() + middle
+            signature = secret.sign(signed + hashlib.sha256(data).digest())
+            message = paramiko.Message()
+            message.add_string(kind)
+            message.add_string(signature[::-1] if spoil else signature)
+            message.add_bytes(middle)
+            return message
+
+    return Token()
+
+
+def test_security_keys(house, monkeypatch):
+    import paramiko
+
+    algorithms = paramiko.Transport._preferred_pubkeys + ("sk-ssh-ed25519@openssh.com",)
+    monkeypatch.setattr(paramiko.Transport, "_preferred_pubkeys", algorithms)
+    monkeypatch.setitem(paramiko.Transport._key_info, "sk-ssh-ed25519@openssh.com", None)
+    token = security_key("ssh:")
+    connection = transport(house)
+    connection.auth_publickey("fido", token)
+    channel = connection.open_session()
+    channel.exec_command("whoami")
+    seen = channel.makefile().read().decode()
+    assert seen.startswith("fido\n") and "sk-ssh-ed25519" in seen
+    connection.close()
+    assert ask(house, "fido", house.key("no-fido"))[0] == 255
+    with pytest.raises(paramiko.SSHException):
+        connection = transport(house)
+        connection.auth_publickey("fido2", security_key("ssh:", spoil=True))
+    with house.store() as store:
+        found = store.execute("SELECT count(*) FROM person WHERE name = 'fido2'").fetchone()
+        assert found[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["dss", "bad signature"])
+def test_what_cannot_be_verified_is_refused_soon_and_says_so(house, kind):
+    """libssh answers nothing to such a request; the client is not left waiting."""
+    import paramiko
+
+    connection = transport(house)
+    if kind == "dss":
+        key = paramiko.DSSKey.generate(1024)
+    else:
+        key = paramiko.Ed25519Key.from_private_key_file(str(house.key("spoilt")))
+        sign = key.sign_ssh_data
+
+        def spoil(data, algorithm=None):
+            right = sign(data, algorithm).asbytes()
+            return paramiko.Message(right[:-1] + bytes([right[-1] ^ 1]))
+
+        key.sign_ssh_data = spoil
+    began = time.monotonic()
+    with pytest.raises(paramiko.SSHException):
+        connection.auth_publickey("odd", key)
+    assert time.monotonic() - began < 6 * PATIENCE
+    assert b"ssh-keygen -t ed25519" in connection.auth_handler.banner
+    connection.close()
+
+
+@pytest.mark.parametrize("kind, bits", [("rsa", 2048), ("ecdsa", 256), ("ecdsa", 521), ("ed25519", 255)])
+def test_putty_keys(house, kind, bits):
+    """As puttygen makes them, through plink."""
+    name = f"p{kind}{bits}"
+    path = house.folder / f"{name}.ppk"
+    subprocess.run([needs("puttygen"), "-q", "-t", kind, "-b", str(bits), "-O", "private", "-o", path,
+                    "--new-passphrase", "/dev/null"], check=True, capture_output=True)  # fmt: skip
+    fingerprint = subprocess.run(
+        f"ssh-keyscan -p {house.ssh_port} 127.0.0.1 2>/dev/null | ssh-keygen -lf - | cut -d' ' -f2",
+        shell=True, capture_output=True, text=True).stdout.strip()  # fmt: skip
+    done = subprocess.run(
+        [needs("plink"), "-batch", "-i", str(path), "-hostkey", fingerprint, "-P",
+         str(house.ssh_port), f"{name}@127.0.0.1", "whoami"],
+        capture_output=True, text=True, timeout=20 * PATIENCE,
+    )  # fmt: skip
+    assert done.returncode == 0 and f"{name}\n" in done.stdout, done.stderr
+
+
+def test_a_certificate_beside_the_key_is_no_hindrance(house):
+    key, authority = house.key("certified"), house.key("authority")
+    subprocess.run([needs("ssh-keygen"), "-q", "-s", authority, "-I", "x", "-n", "x", f"{key}.pub"],
+                   check=True, capture_output=True)  # fmt: skip
+    assert house.ssh("certified", "whoami", check=0)
+
+
+def test_thirty_keys_the_right_one_last(house):
+    """More than OpenSSH's own server would look at."""
+    house.ssh("manykeys", "whoami", check=0)
+    line = house.ssh_line("manykeys", "whoami")
+    at = line.index("-i")
+    for i in range(29):
+        line[at:at] = ["-i", str(house.key(f"many{i}"))]
+    done = subprocess.run(line, input="", capture_output=True, text=True, timeout=30 * PATIENCE)
+    assert done.returncode == 0 and done.stdout.startswith("manykeys\n"), done.stderr
+
+
+def test_while_a_code_is_open_a_stranger_is_told_why(house):
+    house.ssh("nina", "whoami", check=0)
+    house.ssh("nina", "key", "add", check=0)
+    status, text = ask(house, "nina", house.key("stranger2"))
+    assert status == 255
+    assert "nina belongs to somebody" in text and "type the code" in text
+    assert re.search(r"ssh -p \d+ nina\S+@127", text), text
+
+
+def test_a_freed_name_is_free_at_once(house):
+    house.ssh("shortlived", "nick", "longlived", check=0)
+    assert house.ssh("shortlived", "whoami", key=house.key("successor"), check=0)
+
+
+def test_a_code_is_good_once(house):
+    """Two devices with one code: one is in, the other is told."""
+    house.ssh("olga", "whoami", check=0)
+    shown = house.ssh("olga", "key", "add", check=0).stdout
+    code = re.search(r"code: (\S+)", shown).group(1)
+    askpass = house.folder / "olga-askpass"
+    askpass.write_text(f"#!/bin/sh\necho {code}\n")
+    askpass.chmod(0o755)
+
+    def device(name):
+        line = [word.replace("BatchMode=yes", "BatchMode=no")
+                for word in house.ssh_line("olga", "whoami", key=house.key(name))]  # fmt: skip
+        return subprocess.Popen(
+            line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env={"SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force",
+                            "PATH": "/usr/bin"},
+        )  # fmt: skip
+
+    running = [device(f"olga{i}") for i in range(3)]
+    for one in running:
+        one.communicate(timeout=30 * PATIENCE)
+    assert sorted(one.returncode == 0 for one in running) == [False, False, True]
+    assert len(house.ssh("olga", "key", "list", check=0).stdout.splitlines()) == 2
