@@ -1,0 +1,106 @@
+"""Many DHCP clients in one process, for test_lease_storm.py; run inside a network namespace.
+
+    storm.py INTERFACE SEED
+
+Commands come a line each on standard input: `add N` brings N new devices, `end` ends. Each device
+asks until it has an address, keeps it, renews it about once a second, and now and then comes anew
+as one that forgot everything. Every acknowledgement is a line on standard output: the monotonic
+time, MAC, address; `nak` stands for the address where a renewal was refused.
+"""
+
+import random
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6
+
+
+class Device:
+    def __init__(self, number, chance):
+        self.mac = bytes([2, 0x77, 0, 0, number >> 8, number & 255])
+        self.chance = chance
+        self.ip = self.offer = self.server = None
+        self.transaction = chance.getrandbits(32)
+        self.next = time.monotonic() + chance.random() * 0.3
+
+    def packet(self, kind, ciaddr=None, options=b""):
+        head = struct.pack("!4BIHH4s12x", 1, 1, 6, 0, self.transaction, 0, 0x8000,
+                           socket.inet_aton(ciaddr or "0.0.0.0"))  # fmt: skip
+        return (head + self.mac.ljust(16, b"\0") + bytes(192) + b"\x63\x82\x53\x63"
+                + bytes([53, 1, kind]) + options + b"\xff").ljust(300, b"\0")  # fmt: skip
+
+    def act(self):
+        """What to send now."""
+        self.next = time.monotonic() + 0.7 + self.chance.random() * 0.6
+        if self.offer:
+            wanted, self.offer = self.offer, None
+            return self.packet(REQUEST, options=bytes([50, 4]) + socket.inet_aton(wanted)
+                               + bytes([54, 4]) + self.server)  # fmt: skip
+        self.transaction = self.chance.getrandbits(32)
+        if self.ip and self.chance.random() < 0.8:
+            return self.packet(REQUEST, ciaddr=self.ip)
+        return self.packet(DISCOVER)
+
+    def hear(self, kind, address, server):
+        if kind == OFFER:
+            self.offer, self.server, self.next = address, server, 0
+        elif kind == ACK:
+            fresh, self.ip = self.ip is None, address
+            print(time.monotonic(), self.mac.hex(), address, flush=True)
+            return fresh
+        elif kind == NAK:
+            print(time.monotonic(), self.mac.hex(), "nak", flush=True)
+            self.ip = None
+        return False
+
+
+def options(data):
+    found, at = {}, 240
+    while at + 1 < len(data) and data[at] != 255:
+        if data[at] == 0:
+            at += 1
+            continue
+        found[data[at]] = data[at + 2 : at + 2 + data[at + 1]]
+        at += 2 + data[at + 1]
+    return found
+
+
+def main():
+    interface, chance = sys.argv[1], random.Random(sys.argv[2])
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    sock.bind(("0.0.0.0", 68))
+    devices = {}
+    while True:
+        ready = select.select([sock, sys.stdin], [], [], 0.02)[0]
+        if sys.stdin in ready:
+            words = sys.stdin.readline().split()
+            if not words or words[0] == "end":
+                return
+            for _ in range(int(words[1])):
+                device = Device(len(devices), chance)
+                devices[device.mac] = device
+        if sock in ready:
+            data = sock.recv(2000)
+            device = devices.get(data[28:34])
+            if device and len(data) > 240 and struct.unpack("!I", data[4:8])[0] == device.transaction:
+                found = options(data)
+                address = socket.inet_ntoa(data[16:20])
+                if device.hear(found.get(53, b"\0")[0], address, found.get(54, b"")):
+                    # It answers for its address from now on, as devices do.
+                    subprocess.run(["ip", "addr", "add", address + "/32", "dev", interface], capture_output=True)
+        now = time.monotonic()
+        for device in devices.values():
+            if device.next <= now:
+                try:
+                    sock.sendto(device.act(), ("255.255.255.255", 67))
+                except OSError:
+                    pass
+
+
+main()
