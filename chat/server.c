@@ -451,13 +451,14 @@ void server_run(struct server *server)
 
 /* ---- the end ---- */
 
+/* A command that has not ended, and a bot whose lines may not all be said, must not look done. */
 static void say_good_bye(struct server *server)
 {
     for (struct client *client = server->hall.clients; client != NULL; client = client->next)
-        client_end(client, 0,
-                   client->kind == CLIENT_TERMINAL
-                       ? "the box is stopping or starting anew; connect again in a moment"
-                       : NULL);
+        client_end(client, client->kind == CLIENT_TERMINAL ? 0 : 1,
+                   client->kind == CLIENT_LINES
+                       ? NULL
+                       : "the box is stopping or starting anew; connect again in a moment");
     pump_all(server);
 }
 

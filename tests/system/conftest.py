@@ -241,7 +241,8 @@ class Box:
         left = {
             pid: row
             for pid, row in after.items()
-            if (pid in before and before[pid][2] == row[2]) or str(self.folder) in row[3]
+            if ((pid in before and before[pid][2] == row[2]) or str(self.folder) in row[3])
+            and (row[0], row[1]) != (1, "Z")  # of a box that was killed: init's to bury
         }
         self.kill_all(left)
         assert not SANITIZER.search(self.log()), self.log()

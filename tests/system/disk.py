@@ -55,6 +55,18 @@ class Disk:
         run("umount", "-l", self.at)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def take(self, after):
+        """The image as it is at one moment: taken again if anything was written meanwhile."""
+        sources = [line.split()[0] for line in Path("/proc/mounts").read_text().splitlines()
+                   if line.split()[1] == str(self.at)]  # fmt: skip
+        written = Path(f"/sys/block/{Path(sources[-1]).name}/stat")
+        for _ in range(100):
+            before = written.read_text().split()[4:9]
+            run("cp", "--sparse=always", self.image, after)
+            if written.read_text().split()[4:9] == before:
+                return
+        raise AssertionError("the disk does not come to rest")
+
     def cut(self, box):
         """When the power went, on the monotonic clock."""
         below = descendants(box.process.pid)
@@ -66,7 +78,7 @@ class Disk:
         when = time.monotonic()
         self.cuts += 1
         after = self.folder / str(self.cuts)
-        run("cp", "--sparse=always", self.image, after)
+        self.take(after)
         box.process.wait()
         box.stderr.thread.join(10)
         box.process.stderr.close()

@@ -1,6 +1,7 @@
 """Files by commands: drop, get, rm, files."""
 
 import hashlib
+import signal
 import subprocess
 
 import pytest
@@ -68,3 +69,22 @@ def test_others_chat_meanwhile_and_a_kick_ends_it(house):
     assert slow.wait(10 * PATIENCE) != 0
     slow.communicate()
     assert b"slow.bin" not in ssh(house, "carol", "files").stdout
+
+
+def test_what_a_stopping_chat_cuts_off_does_not_look_done(make_box):
+    """Found by the campaign of kills: a command that had not ended was told good-bye with status 0."""
+    box = make_box()
+    dropping, talking = box.ssh_open("ada", "drop", "half.txt"), box.ssh_open("bob", "chat")
+    dropping.stdin.write("half of it" * 50000)
+    dropping.stdin.flush()
+
+    def begun():
+        with box.store() as store:
+            return store.execute("SELECT count(*) FROM person WHERE name = 'ada'").fetchone()[0]
+
+    wait_for(begun, "ada to be known")
+    wait_for(lambda: "bob" in box.ssh("eve", "who").stdout, "bob to be here")
+    box.kill("chat", signal.SIGTERM)
+    assert dropping.wait(15) != 0
+    assert talking.wait(15) != 0
+    assert not (box.state / "drop" / "half.txt").exists()
