@@ -131,6 +131,28 @@ static void follow(struct follower *f)
         reply_stream_end(f->call->http);
 }
 
+/* Waits until the flight has ended, however it does. False: the client is gone. */
+static bool sit_out(struct call *call, struct mirror_flight *flight)
+{
+    enum mirror_wait wait = MIRROR_MORE;
+    int64_t seen = 0;
+    int fd;
+    while (wait == MIRROR_MORE || wait == MIRROR_TIMEOUT) {
+        if (http_stopping(call->http) || http_gone(call->http))
+            return false;
+        wait = mirror_flight_wait(flight, seen, WAIT_MS, &fd, &seen);
+    }
+    return true;
+}
+
+/* Who wants a part, or has one already, gets it from what has landed: a flight has no validator,
+ * since what is on its way may prove wrong. */
+static bool wants_what_landed(struct call *call)
+{
+    return http_header(call->http, "Range") != NULL ||
+           http_header(call->http, "If-None-Match") != NULL;
+}
+
 static void answer_flight(struct call *call, const struct mirror_answer *answer)
 {
     struct follower f = {.call = call, .answer = answer, .flight = answer->flight};
@@ -143,6 +165,26 @@ static void answer_flight(struct call *call, const struct mirror_answer *answer)
     mirror_flight_leave(f.flight);
 }
 
+static const char *path_of(const struct call *call)
+{
+    return call->http->path + strlen("/opam");
+}
+
+/* Turns the answer into that after the landing. 0, or -1: nobody is there any more, or the box is
+ * too busy, which has been answered. */
+static int await_landing(struct call *call, struct mirror_answer *answer)
+{
+    bool held = http_hold(call->http), there = held && sit_out(call, answer->flight);
+    mirror_flight_leave(answer->flight);
+    if (held && (!there || call_acquire(call) == -1))
+        http_cut(call->http);
+    if (call->store == NULL)
+        return -1;
+    mirror_handle(call->web->mirror, call->store, path_of(call), answer);
+    call_release(call);
+    return 0;
+}
+
 void opam_answer(struct call *call)
 {
     struct mirror_answer answer = {.fd = -1};
@@ -150,8 +192,11 @@ void opam_answer(struct call *call)
         reply_error(call->http, 404, "The mirror is off on this box.");
         return;
     }
-    mirror_handle(call->web->mirror, call->store, call->http->path + strlen("/opam"), &answer);
+    mirror_handle(call->web->mirror, call->store, path_of(call), &answer);
     call_release(call);
+    if (answer.kind == MIRROR_FLIGHT && wants_what_landed(call) &&
+        await_landing(call, &answer) == -1)
+        return;
     switch (answer.kind) {
     case MIRROR_FILE:
         answer_file(call, &answer);
