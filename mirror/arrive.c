@@ -36,6 +36,7 @@ static int on_data(void *context, const void *bytes, size_t length)
 
     if (repository->received + (int64_t)length > INDEX_MAX_PACKED)
         return -1;
+    flights_carried(repository->all->flights, (int)(repository - repository->all->list), length);
     while (length > 0) {
         ssize_t wrote = pwrite(repository->fd, bytes, length, repository->received);
 

@@ -115,11 +115,14 @@ bool catalogues_find(struct catalogues *catalogues, const struct checksum *sum,
 {
     struct catalogue_entry entry;
 
-    *known = (struct archive_known){.sums = {*sum}, .sum_count = 1};
+    *known = (struct archive_known){.repository = -1, .sums = {*sum}, .sum_count = 1};
     pthread_rwlock_rdlock(&catalogues->lock);
     for (size_t i = 0; i < catalogues->count; i++)
-        if (catalogue_find(catalogues->shelf[i].catalogue, sum, &entry))
+        if (catalogue_find(catalogues->shelf[i].catalogue, sum, &entry)) {
+            if (!known->package)
+                known->repository = (int)i;
             merge(known, &entry);
+        }
     pthread_rwlock_unlock(&catalogues->lock);
     return known->package != NULL;
 }

@@ -24,7 +24,8 @@ int64_t catalogues_size(struct catalogues *catalogues, size_t index);
 
 /* What is known of an archive; copies, yours. */
 struct archive_known {
-    char *package; /* NULL: no catalogue lists it */
+    char *package;  /* NULL: no catalogue lists it */
+    int repository; /* the first that lists it, as the configuration numbers them; -1 none */
     struct checksum sums[PACKAGE_MAX_CHECKSUMS];
     size_t sum_count;
     char *urls[CATALOGUE_MAX_URLS];

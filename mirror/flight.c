@@ -174,6 +174,7 @@ static int on_data(void *context, const void *bytes, size_t length)
 {
     struct flight *flight = context;
 
+    flights_carried(flight->all, flight->repository, length);
     switch (part_put(flight->part, bytes, length, when_monotonic_ms())) {
     case PART_OK:
         return 0;
@@ -335,6 +336,7 @@ static int prepare(struct flight *flight)
         return -1;
     }
     flight->listed = catalogues_find(all->with.catalogues, &sum, &known);
+    flight->repository = known.repository;
     if (flight->listed)
         snprintf(flight->label, sizeof flight->label, "%s", known.package);
     put_caches(flight, &known.sums[0]);

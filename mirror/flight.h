@@ -19,6 +19,7 @@ struct flight {
     char name[CHECKSUM_TEXT];
     char label[80]; /* for the log: the package that needs it, or the digest's beginning */
     int priority;
+    int repository; /* that lists it, -1 none does */
     bool keep, listed;
     bool seen;              /* by the flights_look that is going on */
     bool over;              /* landed or failed: to be reaped */
@@ -50,6 +51,7 @@ struct flights {
     int64_t grown;    /* bytes that came since room was last made */
     int64_t grown_ms; /* when; 0 nothing came */
     int64_t counted;  /* of fetch_bytes: what the store's counter holds already */
+    int64_t carried[CONFIG_MAX_MIRRORS]; /* bytes for each repository, not yet in its counter */
 };
 
 /* Begins, or goes on, at the next source. 0; -1: nothing could be started now (wake_ms says when to

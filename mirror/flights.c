@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/when.h"
 #include "mirror/flight.h"
+#include "mirror/savings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -280,6 +281,25 @@ static int put_progress(struct flights *flights, int64_t now)
     return result;
 }
 
+void flights_carried(struct flights *flights, int repository, size_t bytes)
+{
+    if (repository >= 0)
+        flights->carried[repository] += (int64_t)bytes;
+}
+
+/* Bytes from the link, of all together and of each repository. */
+static int put_carried(struct flights *flights, int64_t bytes)
+{
+    struct store *store = flights->with.store;
+    int result = store_count(store, MIRROR_COUNT_LINK, bytes);
+
+    for (size_t i = 0; i < flights->with.config->mirror_count && result == 0; i++)
+        if (flights->carried[i] > 0)
+            result = savings_count(store, MIRROR_COUNT_LINK, flights->with.config->mirror[i].name,
+                                   flights->carried[i]);
+    return result;
+}
+
 static void tick_rows(struct flights *flights, int64_t now)
 {
     struct store *store = flights->with.store;
@@ -292,12 +312,14 @@ static void tick_rows(struct flights *flights, int64_t now)
         return;
     result = put_progress(flights, now);
     if (result == 0 && bytes > flights->counted)
-        result = store_count(store, MIRROR_COUNT_LINK, bytes - flights->counted);
+        result = put_carried(flights, bytes - flights->counted);
     if (result == 0)
         result = store_run(store, "DELETE FROM flight WHERE ended_at < ?", "i",
                            when_wall_ms() - FORGET_MS);
-    if (store_end(store, result) == 0)
-        flights->counted = bytes;
+    if (store_end(store, result) < 0)
+        return;
+    flights->counted = bytes;
+    memset(flights->carried, 0, sizeof flights->carried);
 }
 
 static void tell_held(struct flights *flights)

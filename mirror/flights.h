@@ -62,6 +62,9 @@ void flights_link_up(struct flights *flights);
 void flights_link_failed(struct flights *flights, const char *why);
 bool flights_link_is_down(const struct flights *flights);
 
+/* Counts bytes that crossed the link for a repository (its number; -1: for none). */
+void flights_carried(struct flights *flights, int repository, size_t bytes);
+
 /* How many transfers are running, and how many flights wait. */
 void flights_count(const struct flights *flights, size_t *running, size_t *waiting);
 

@@ -13,6 +13,7 @@
 #include "mirror/flights.h"
 #include "mirror/follow.h"
 #include "mirror/renew.h"
+#include "mirror/savings.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -35,8 +36,10 @@ struct mirror {
     struct hub hub;
     char *names[CONFIG_MAX_MIRRORS]; /* of the repositories; "" the first */
     size_t name_count;
-    atomic_llong served, hits, misses;
-    int64_t unlisted_ms; /* behind the hub's lock: the bucket of unlisted digests */
+    struct {
+        atomic_llong served, hits, misses;
+    } count[CONFIG_MAX_MIRRORS]; /* by repository, not yet in the store */
+    int64_t unlisted_ms;         /* behind the hub's lock: the bucket of unlisted digests */
 };
 
 int mirror_prepare(const struct config *config)
@@ -261,24 +264,24 @@ static void handle_archive(struct mirror *mirror, struct store *store, const cha
 
 /* ---- paths ---- */
 
-/* Takes the name of a further repository off the path: "" if it begins with none. */
-static const char *repository_of(const struct mirror *mirror, const char **path)
+/* Takes the name of a further repository off the path: its number, 0 if it begins with none. */
+static int repository_of(const struct mirror *mirror, const char **path)
 {
     for (size_t i = 0; i < mirror->name_count; i++) {
         size_t length = strlen(mirror->names[i]);
 
         if (length > 0 && strncmp(*path, mirror->names[i], length) == 0 && (*path)[length] == '/') {
             *path += length + 1;
-            return mirror->names[i];
+            return (int)i;
         }
     }
-    return "";
+    return 0;
 }
 
 void mirror_handle(struct mirror *mirror, struct store *store, const char *path,
                    struct mirror_answer *answer)
 {
-    const char *repository;
+    int repository;
 
     while (*path == '/')
         path++;
@@ -286,42 +289,61 @@ void mirror_handle(struct mirror *mirror, struct store *store, const char *path,
     if (strncmp(path, "cache/", 6) == 0)
         handle_archive(mirror, store, path + 6, answer);
     else if (strcmp(path, "index.tar.gz") == 0)
-        handle_index(mirror, repository, path, "application/gzip", answer);
+        handle_index(mirror, mirror->names[repository], path, "application/gzip", answer);
     else if (strcmp(path, "repo") == 0)
-        handle_index(mirror, repository, path, "text/plain; charset=utf-8", answer);
+        handle_index(mirror, mirror->names[repository], path, "text/plain; charset=utf-8", answer);
     else
         answer_text(answer, 404,
                     "The mirror has index.tar.gz, repo, and cache/ALGO/XX/DIGEST. Add it with: "
                     "opam repository set-url default http://BOX/opam");
+    answer->repository = repository;
 }
 
 /* ---- savings ---- */
 
-void mirror_served(struct mirror *mirror, int64_t bytes, bool hit)
+int mirror_repository(const struct mirror *mirror, const char *path)
 {
-    atomic_fetch_add(&mirror->served, bytes);
-    atomic_fetch_add(hit ? &mirror->hits : &mirror->misses, 1);
+    while (*path == '/')
+        path++;
+    return repository_of(mirror, &path);
 }
 
-static void flush_counters(struct mirror *mirror, struct store *store)
+void mirror_served(struct mirror *mirror, int repository, int64_t bytes, bool hit)
+{
+    atomic_fetch_add(&mirror->count[repository].served, bytes);
+    atomic_fetch_add(hit ? &mirror->count[repository].hits : &mirror->count[repository].misses, 1);
+}
+
+static int flush_repository(struct mirror *mirror, struct store *store, size_t i)
 {
     const struct {
         const char *name;
         int64_t more;
     } counts[] = {
-        {MIRROR_COUNT_SERVED, atomic_exchange(&mirror->served, 0)},
-        {MIRROR_COUNT_HITS,   atomic_exchange(&mirror->hits,   0)},
-        {MIRROR_COUNT_MISSES, atomic_exchange(&mirror->misses, 0)}
+        {MIRROR_COUNT_SERVED, atomic_exchange(&mirror->count[i].served, 0)},
+        {MIRROR_COUNT_HITS,   atomic_exchange(&mirror->count[i].hits,   0)},
+        {MIRROR_COUNT_MISSES, atomic_exchange(&mirror->count[i].misses, 0)}
     };
+
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+        if (counts[k].more > 0 &&
+            (store_count(store, counts[k].name, counts[k].more) < 0 ||
+             savings_count(store, counts[k].name, mirror->names[i], counts[k].more) < 0))
+            return -1;
+    return 0;
+}
+
+static void flush_counters(struct mirror *mirror, struct store *store)
+{
+    int64_t answers = 0;
     int result = 0;
 
-    if (counts[0].more + counts[1].more + counts[2].more == 0)
+    for (size_t i = 0; i < mirror->name_count; i++)
+        answers += atomic_load(&mirror->count[i].hits) + atomic_load(&mirror->count[i].misses);
+    if (answers == 0 || store_begin(store, STORE_SOON) < 0)
         return;
-    if (store_begin(store, STORE_SOON) < 0)
-        return;
-    for (size_t i = 0; i < sizeof counts / sizeof *counts && result == 0; i++)
-        if (counts[i].more > 0)
-            result = store_count(store, counts[i].name, counts[i].more);
+    for (size_t i = 0; i < mirror->name_count && result == 0; i++)
+        result = flush_repository(mirror, store, i);
     store_end(store, result);
 }
 
@@ -348,6 +370,18 @@ void mirror_look(struct mirror *mirror, struct store *store)
     flush_counters(mirror, store);
 }
 
+static void report_savings(struct store *store, const char *repository, struct buf *out)
+{
+    struct mirror_savings savings;
+
+    mirror_savings(store, repository, &savings);
+    json_int(out, "link_bytes", savings.link_bytes);
+    json_int(out, "served_bytes", savings.served_bytes);
+    json_int(out, "saved_bytes", savings.saved_bytes);
+    json_int(out, "hits", savings.hits);
+    json_int(out, "misses", savings.misses);
+}
+
 static void report_repositories(struct mirror *mirror, struct store *store, struct buf *out)
 {
     json_array(out, "repositories");
@@ -365,6 +399,7 @@ static void report_repositories(struct mirror *mirror, struct store *store, stru
         json_string(out, "asked", asked ? asked : "");
         json_int(out, "asked_at", at);
         json_int(out, "archives", catalogues_size(mirror->catalogues, i));
+        report_savings(store, mirror->names[i], out);
         json_close(out, '}');
         free(asked);
         free(text);
@@ -373,45 +408,39 @@ static void report_repositories(struct mirror *mirror, struct store *store, stru
     json_close(out, ']');
 }
 
-static void report_flight(struct mirror *mirror, struct rows *rows, struct buf *out)
+static void report_flight(struct mirror *mirror, const struct mirror_progress *flight,
+                          struct buf *out)
 {
-    int64_t length = rows_int(rows, 3), received = rows_int(rows, 4), speed = rows_int(rows, 5);
-    const char *name = rows_text(rows, 1);
-    struct archive_known known = {0};
-    struct checksum sum;
-
-    if (checksum_parse_name(name, &sum) == 0)
-        catalogues_find(mirror->catalogues, &sum, &known);
     json_object(out, NULL);
-    json_string(out, "name", name);
-    json_string(out, "package", known.package ? known.package : "");
-    json_string(out, "state", rows_text(rows, 2));
-    json_int(out, "length", length);
-    json_int(out, "received", received);
-    json_int(out, "speed", speed);
-    if (speed > 0 && length >= received)
-        json_int(out, "seconds_left", (length - received + speed - 1) / speed);
-    json_int(out, "waiting", (int64_t)hub_followers(&mirror->hub, rows_int(rows, 0)));
+    json_string(out, "name", flight->name);
+    json_string(out, "package", flight->package);
+    json_string(out, "state", flight->flying ? "flying" : "wanted");
+    json_int(out, "length", flight->length);
+    json_int(out, "received", flight->received);
+    json_int(out, "speed", flight->speed);
+    if (flight->seconds_left >= 0)
+        json_int(out, "seconds_left", flight->seconds_left);
+    json_int(out, "waiting", (int64_t)hub_followers(&mirror->hub, flight->id));
     json_close(out, '}');
-    archive_known_done(&known);
 }
 
 #define REPORTED_FLIGHTS 20
 
+size_t mirror_progress(struct mirror *mirror, struct store *store, struct mirror_progress *list,
+                       size_t room)
+{
+    return savings_progress(mirror->catalogues, store, list, room);
+}
+
 static void report_flights(struct mirror *mirror, struct store *store, struct buf *out)
 {
+    struct mirror_progress flights[REPORTED_FLIGHTS];
+    size_t count = mirror_progress(mirror, store, flights, REPORTED_FLIGHTS);
     int64_t waiting = 0;
-    struct rows rows;
 
     json_array(out, "flights");
-    rows_open(&rows, store,
-              "SELECT id, name, state, ifnull(length, -1), received, speed FROM flight "
-              "WHERE state = 'flying' OR (state = 'wanted' AND priority = 0) "
-              "ORDER BY priority, id LIMIT ?",
-              "i", (int64_t)REPORTED_FLIGHTS);
-    while (rows_next(&rows) == 1)
-        report_flight(mirror, &rows, out);
-    rows_close(&rows);
+    for (size_t i = 0; i < count; i++)
+        report_flight(mirror, &flights[i], out);
     json_close(out, ']');
     store_int(store, &waiting, "SELECT count(*) FROM flight WHERE state IN ('wanted', 'flying')",
               "");
@@ -430,16 +459,9 @@ static int64_t fact_number(struct store *store, const char *name)
 void mirror_report(struct mirror *mirror, struct store *store, struct buf *out)
 {
     char *link = store_fact(store, FLIGHTS_FACT_LINK, NULL);
-    int64_t link_bytes = store_counter(store, MIRROR_COUNT_LINK);
-    int64_t served = store_counter(store, MIRROR_COUNT_SERVED) + atomic_load(&mirror->served);
 
     json_string(out, "link", link ? link : "unknown");
-    json_int(out, "link_bytes", link_bytes);
-    json_int(out, "served_bytes", served);
-    json_int(out, "saved_bytes", served > link_bytes ? served - link_bytes : 0);
-    json_int(out, "hits", store_counter(store, MIRROR_COUNT_HITS) + atomic_load(&mirror->hits));
-    json_int(out, "misses",
-             store_counter(store, MIRROR_COUNT_MISSES) + atomic_load(&mirror->misses));
+    report_savings(store, NULL, out);
     json_int(out, "fetched", store_counter(store, MIRROR_COUNT_ARCHIVES));
     json_int(out, "cache_bytes", fact_number(store, FLIGHTS_FACT_HELD));
     json_int(out, "cache_archives", fact_number(store, FLIGHTS_FACT_COUNT));

@@ -68,6 +68,7 @@ struct mirror_answer {
     const char *type;         /* Content-Type */
     const char *cache_control;
     struct mirror_flight *flight;
+    int repository; /* under whose address it was asked for, for mirror_served */
 };
 
 /* path is behind /opam, decoded, with slashes folded: "/cache/md5/ab/abcd...", "/index.tar.gz".
@@ -100,9 +101,42 @@ void mirror_flight_failure(struct mirror_flight *flight, struct mirror_answer *a
 /* Whoever followed leaves; the flight goes on. */
 void mirror_flight_leave(struct mirror_flight *flight);
 
-/* Counts what was served, for the savings: bytes to a client, and whether it came from the cache.
- */
-void mirror_served(struct mirror *mirror, int64_t bytes, bool hit);
+/* ---- savings ---- */
+
+/* The number of the repository under whose address a path (as for mirror_handle) is. */
+int mirror_repository(const struct mirror *mirror, const char *path);
+
+/* Counts what was served for an answer: bytes to a client, and whether it came from the cache. */
+void mirror_served(struct mirror *mirror, int repository, int64_t bytes, bool hit);
+
+struct mirror_savings {
+    int64_t link_bytes, served_bytes; /* across the link, to clients */
+    int64_t saved_bytes;              /* what did not cross it again */
+    int64_t hits, misses;             /* answers from the cache, and those that had to be fetched */
+};
+
+/* Of the repository with that name ("": [mirror]); NULL: of all together. */
+void mirror_savings(struct store *store, const char *repository, struct mirror_savings *savings);
+
+/* An archive on its way that somebody waits for, or that flies. */
+struct mirror_progress {
+    int64_t id;
+    char name[160], package[100]; /* package: the first that needs it, "" not known */
+    bool flying;                  /* else it waits for its turn, or for the link */
+    int64_t length, received;     /* length: -1 not known */
+    int64_t speed, seconds_left;  /* bytes a second; seconds_left: -1 not known */
+};
+
+/* Fills in at most room, those that people wait for first. How many. */
+size_t mirror_progress(struct mirror *mirror, struct store *store, struct mirror_progress *list,
+                       size_t room);
+
+#define MIRROR_SAY_MAX 400
+/* One line about it for people: `lwt.5.6.1: 1.2 MB of 3.0 MB, 310 kB/s, 6 s left`. */
+void mirror_progress_text(const struct mirror_progress *progress, char *out);
+/* And about savings: `3.2 MB saved: 4.2 MB served, 1.0 MB from the link, 12 of 15 answers from the
+ * cache`. */
+void mirror_savings_text(const struct mirror_savings *savings, char *out);
 
 /* The savings and flights in progress, as members of a JSON object that the caller has opened. */
 void mirror_report(struct mirror *mirror, struct store *store, struct buf *out);

@@ -148,6 +148,40 @@ static void put_addresses(struct buf *out, const struct status *status)
     json_string(out, "host_key", status->box.host_key);
 }
 
+static void put_mirror(struct buf *out, const struct status *status)
+{
+    const struct figures *figures = &status->figures;
+
+    json_array(out, "repositories");
+    for (size_t i = 0; i < status->config->mirror_count; i++) {
+        const struct mirror_savings *savings = &figures->repositories[i];
+        json_object(out, NULL);
+        json_string(out, "name", status->config->mirror[i].name);
+        json_int(out, "link_bytes", savings->link_bytes);
+        json_int(out, "served_bytes", savings->served_bytes);
+        json_int(out, "saved_bytes", savings->saved_bytes);
+        json_int(out, "hits", savings->hits);
+        json_int(out, "misses", savings->misses);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+    json_array(out, "flights");
+    for (size_t i = 0; i < figures->flight_count; i++) {
+        const struct mirror_progress *flight = &figures->flights[i];
+        json_object(out, NULL);
+        json_string(out, "name", flight->name);
+        json_string(out, "package", flight->package);
+        json_string(out, "state", flight->flying ? "flying" : "wanted");
+        json_int(out, "length", flight->length);
+        json_int(out, "received", flight->received);
+        json_int(out, "speed", flight->speed);
+        if (flight->seconds_left >= 0)
+            json_int(out, "seconds_left", flight->seconds_left);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
 static void put_figures(struct buf *out, const struct status *status)
 {
     const struct figures *figures = &status->figures;
@@ -171,6 +205,7 @@ static void put_figures(struct buf *out, const struct status *status)
     json_int(out, "saved_bytes", saved_bytes(figures));
     json_int(out, "hits", figures->hits);
     json_int(out, "misses", figures->misses);
+    put_mirror(out, status);
     json_close(out, '}');
     json_int(out, "leases", figures->leases);
     json_object(out, "disk");
@@ -265,6 +300,24 @@ static void show_addresses(const struct status *status)
         printf("%-10s%s\n", "host key", status->box.host_key);
 }
 
+/* The repositories, if there are several, and what is on its way. */
+static void show_mirror(const struct status *status)
+{
+    const struct figures *figures = &status->figures;
+    char text[MIRROR_SAY_MAX];
+
+    for (size_t i = 0; status->config->mirror_count > 1 && i < status->config->mirror_count; i++) {
+        const char *name = status->config->mirror[i].name;
+
+        mirror_savings_text(&figures->repositories[i], text);
+        printf("%-10s/opam%s%s: %s\n", "", *name ? "/" : "", name, text);
+    }
+    for (size_t i = 0; i < figures->flight_count; i++) {
+        mirror_progress_text(&figures->flights[i], text);
+        printf("%-10s%s\n", i ? "" : "coming", text);
+    }
+}
+
 static void show_figures(const struct status *status)
 {
     const struct figures *figures = &status->figures;
@@ -286,6 +339,7 @@ static void show_figures(const struct status *status)
     when_size_text(saved_bytes(figures), saved);
     printf("%-10s%s served, %s taken from the link: %s saved; the link is %s\n", "mirror", served,
            link, saved, *figures->link ? figures->link : "not tried yet");
+    show_mirror(status);
     printf("%-10s%lld\n", "leases", (long long)figures->leases);
 }
 

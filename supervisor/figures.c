@@ -6,7 +6,8 @@
 #include "identity/lease.h"
 #include "identity/person.h"
 #include "identity/presence.h"
-#include "mirror/handler.h"
+#include "mirror/cache.h"
+#include "mirror/savings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,22 @@ static void read_mirror(struct figures *figures, struct store *store)
     free(link);
 }
 
+/* By repository, and what is on its way. */
+static void read_flights(struct figures *figures, const struct config *config, struct store *store)
+{
+    struct cache *cache = config->mirror[0].enabled ? cache_open(config) : NULL;
+    struct catalogues *catalogues;
+
+    for (size_t i = 0; i < config->mirror_count; i++)
+        mirror_savings(store, config->mirror[i].name, &figures->repositories[i]);
+    if (!cache)
+        return;
+    catalogues = catalogues_open(cache, config);
+    figures->flight_count = savings_progress(catalogues, store, figures->flights, FIGURES_FLIGHTS);
+    catalogues_close(catalogues);
+    cache_close(cache);
+}
+
 int figures_read(struct figures *figures, const struct config *config, struct store *store)
 {
     *figures = (struct figures){0};
@@ -51,5 +68,6 @@ int figures_read(struct figures *figures, const struct config *config, struct st
         return -1;
     }
     read_mirror(figures, store);
+    read_flights(figures, config, store);
     return read_counts(figures, store);
 }

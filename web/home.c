@@ -10,6 +10,7 @@
 #include "web/asset.h"
 #include "web/listing.h"
 #include "web/page.h"
+#include "web/savings.h"
 #include "web/talk.h"
 #include "web/template.h"
 
@@ -129,7 +130,7 @@ static void chat_put(struct home *home, struct buf *out)
 static void page_fill(struct home *home, struct buf *out)
 {
     struct call *call = home->call;
-    struct buf files, coming, chat;
+    struct buf files, coming, chat, mirror;
     char next[DROP_PATH_MAX];
     struct drop_query newest = {.newest = true, .limit = NEWEST, .off_shelf = true};
     struct drop_file shelf;
@@ -140,6 +141,8 @@ static void page_fill(struct home *home, struct buf *out)
     listing_put(call, &newest, true, &files, next);
     listing_coming(call, &coming);
     chat_put(home, &chat);
+    buf_init(&mirror, 32768);
+    savings_html(call, &mirror);
     const struct template_value values[] = {
         TEMPLATE_TEXT("origin", home->address.origin),
         TEMPLATE_TEXT("names", home->address.names),
@@ -162,12 +165,14 @@ static void page_fill(struct home *home, struct buf *out)
         TEMPLATE_TEXT("saved", home->saved),
         TEMPLATE_TEXT("served", home->served),
         TEMPLATE_TEXT("fetched", home->fetched),
+        TEMPLATE_HTML("mirror", buf_text(&mirror)),
         TEMPLATE_TEXT("notice", buf_text(&home->notice)),
     };
     template_put(out, asset_template("home.html"), values, sizeof values / sizeof values[0]);
     buf_done(&files);
     buf_done(&coming);
     buf_done(&chat);
+    buf_done(&mirror);
 }
 
 static void answer_page(struct home *home)
@@ -239,6 +244,7 @@ static void answer_text(struct home *home)
     if (home->saved[0] != '\0')
         buf_printf(&out, "\nSaved:  %s did not cross the link again (%s served, %s fetched).\n",
                    home->saved, home->served, home->fetched);
+    savings_text(call, &out);
     if (home->network != NULL && home->network[0] != '\0')
         buf_printf(&out, "\n%s\n", home->network);
     if (home->notice.len > 0)

@@ -168,7 +168,9 @@ static bool asks_plainly(const struct http_request *request)
 static bool count(struct call *call, const struct hot_file *file)
 {
     if (file->place == HOT_ARCHIVES && call->web->mirror != NULL)
-        mirror_served(call->web->mirror, file->print.size, true);
+        mirror_served(call->web->mirror,
+                      mirror_repository(call->web->mirror, call->http->path + strlen("/opam")),
+                      file->print.size, true);
     return file->file_id == 0 || drop_downloaded_soon(file->file_id);
 }
 

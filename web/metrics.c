@@ -4,6 +4,7 @@
 #include "identity/presence.h"
 #include "web/door.h"
 #include "web/hot.h"
+#include "web/savings.h"
 #include "web/web.h"
 
 #include <stdatomic.h>
@@ -67,6 +68,7 @@ void metrics_answer(struct call *call)
     put(&out, "riad_http_hot_total", "counter", "Answers sent again without the store.",
         hot_answers());
     put_answers(&out);
+    savings_metrics(call, &out);
     put_counters(call->store, &out);
     reply_begin(call->http, 200, "text/plain; version=0.0.4; charset=utf-8");
     reply_end(call->http, out.data, out.len);

@@ -45,7 +45,7 @@ static void answer_file(struct call *call, struct mirror_answer *answer)
                                    .context = answer};
     int64_t sent = send_whole_or_part(call->http, &file);
     if (sent > 0)
-        mirror_served(call->web->mirror, sent, true);
+        mirror_served(call->web->mirror, answer->repository, sent, true);
     if (sent >= 0 && *answer->place != '\0')
         hot_learn(call, &file, HOT_ARCHIVES, answer->place, 0);
     fs_close(answer->fd);
@@ -160,7 +160,7 @@ static void answer_flight(struct call *call, const struct mirror_answer *answer)
         f.piece = mem_alloc(STEP);
         follow(&f);
         free(f.piece);
-        mirror_served(call->web->mirror, f.offset, false);
+        mirror_served(call->web->mirror, answer->repository, f.offset, false);
     }
     mirror_flight_leave(f.flight);
 }

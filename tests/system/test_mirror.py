@@ -250,6 +250,44 @@ def test_further_repositories(make_mirror, upstream):
     assert get(box, "/nothing/repo")[0] == 404
 
 
+def test_savings_by_repository(make_mirror, upstream):
+    """What each repository saved, and what is on its way with speed and time left: on the page, in
+    riad status, in the metrics."""
+    repository, overlay = Repository(upstream), Repository(upstream)
+    slow = repository.add("slow.1", noise(1, 4 * MB))["md5"]
+    repository.publish()
+    path = overlay.add("b.1", noise(2, 300 * KB))["sha256"]
+    overlay.publish("/over/index.tar.gz")
+    box = make_mirror(more={"mirror over": {"upstream": upstream.url + "/over"}})
+    box.wait_log("over/index.tar.gz is here")
+    for _ in range(3):
+        assert get(box, "/over" + path)[0] == 200
+    upstream.weather(slow, Weather(pace=1 * MB))
+    connection, _, _ = begin(box, slow)
+
+    def saved():
+        return {each["name"]: each for each in box.status()["mirror"]["repositories"]}
+
+    wait_for(lambda: saved()["over"]["saved_bytes"] and saved()["over"]["link_bytes"])
+    wait_for(lambda: saved()["over"]["served_bytes"] >= 900 * KB)
+    over = saved()["over"]
+    assert (over["hits"], over["misses"]) == (2, 1)
+    assert 300 * KB <= over["link_bytes"] < 310 * KB
+    wait_for(lambda: any("seconds_left" in f for f in box.status()["mirror"]["flights"]))
+    flight = box.status()["mirror"]["flights"][0]
+    assert flight["package"] == "slow.1" and flight["length"] == 4 * MB
+    text = box.riad("status", check=None).stdout
+    assert "/opam/over: 6" in text and re.search(r"coming +slow\.1: .* of 4.0 MB, .*/s, .* left", text)
+    metrics = box.request("GET", "/metrics")[2].decode()
+    assert 'riad_mirror_hits_total{repository="/opam/over"} 2\n' in metrics
+    assert re.search(r'flight_seconds_left{package="slow.1",archive="sha512:\w+"} \d', metrics)
+    page = box.request("GET", "/", headers={"Accept": "text/html"})[2].decode()
+    plain = box.request("GET", "/", headers={"User-Agent": "curl/8"})[2].decode()
+    for shown in (page, plain):
+        assert "/opam/over: 6" in shown and "slow.1: " in shown and " left" in shown
+    connection.close()
+
+
 def test_digests_that_no_package_lists(make_mirror, upstream):
     """A guest's repository is newer: the caches are asked, once; a 404 is remembered."""
     repository, newer = Repository(upstream), Repository(upstream)
