@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/when.h"
 #include "supervisor/account.h"
+#include "supervisor/check_firewall.h"
 #include "supervisor/check_link.h"
 #include "supervisor/hostkey.h"
 #include "supervisor/reload.h"
@@ -288,6 +289,15 @@ static void check_upstreams(struct check *check)
     }
 }
 
+static void check_filter(struct check *check)
+{
+    char *finding = check_firewall(check->config);
+
+    if (finding)
+        note("%s", finding);
+    free(finding);
+}
+
 /* The LAN is riad-dhcp's: it prints its findings, each as a `problem: ` or a `note: `. While the
  * box runs, what it would find there is the box itself. */
 static void check_lan(struct check *check)
@@ -319,8 +329,9 @@ out:
 static int run(struct command_line *line)
 {
     static void (*const checks[])(struct check *) = {
-        check_accounts, check_programs, check_clock, check_disk,      check_state, check_owner,
-        check_store,    check_hostkey,  check_ports, check_upstreams, check_lan,   check_notice,
+        check_accounts, check_programs, check_clock,   check_disk,  check_state,
+        check_owner,    check_store,    check_hostkey, check_ports, check_upstreams,
+        check_filter,   check_lan,      check_notice,
     };
     struct check check = {.line = line, .config = &line->config};
     pid_t holder = state_holder(&line->config);
@@ -342,7 +353,8 @@ const struct command command_check = {
     .summary = "what would keep the box from running here, and what to do, a line each",
     .help =
         "Looks at accounts, programs, clock, disk, state folder, store, host key, ports (and who\n"
-        "holds them), the mirror's upstream and, with [lan] set, the network. A line that\n"
+        "holds them), the mirror's upstream, a firewall and, with [lan] set, the network. A line "
+        "that\n"
         "starts with `fault` keeps the box or a service from running; one that starts with\n"
         "`note` is worth knowing. Exit status: 0 without faults, 1 with, 2 for a bad\n"
         "configuration.\n",

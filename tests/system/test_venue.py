@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from conftest import needs_root, wait_for
+from conftest import ROOT, needs, needs_root, program, wait_for
+from lan import Lan
 
 OTHER = 12345  # a user who is nobody here
 
@@ -50,6 +51,20 @@ def test_check_sees_the_wrong_owner(make_box):
     assert f"fault: {store}/riad.db is no file" in findings(box)
 
 
+def test_check_sees_a_firewall(make_box):
+    """One that drops in a namespace of its own; guests would wait instead of being refused."""
+    with Lan() as lan:
+        box = lan.box(make_box, start=False, web={"enabled": "yes"})
+        rules = (
+            "table inet filter { chain input { type filter hook input priority 0; policy drop; tcp dport 22 accept; } }"
+        )
+        if box.device.run(needs("nft"), rules).returncode != 0:
+            pytest.skip("no packet filter in this kernel")
+        found = box.device.run(program("riad"), "check", "-c", box.conf, timeout=60).stdout
+        assert f"note: the firewall (chain inet filter input) drops what comes for tcp {box.web_port}, 53" in found
+        assert "udp 53, 67, 5353" in found and "nft insert rule inet filter input tcp dport" in found
+
+
 def test_services_without_a_lan_have_no_rights(make_box):
     needs_root()
     box = make_box(box={"user": "nobody"}, dhcp={"user": "nobody"}, start=False)
@@ -58,3 +73,23 @@ def test_services_without_a_lan_have_no_rights(make_box):
     status = open(f"/proc/{box.pid('dhcp')}/status").read()
     for which in ("CapEff", "CapPrm", "CapBnd", "CapAmb"):
         assert int(re.search(f"{which}:\t(.*)", status)[1], 16) == 0, which
+
+
+def unit_capabilities():
+    unit = (ROOT / "config/riad.service").read_text()
+    return re.search("^CapabilityBoundingSet=(.*)$", unit, re.M)[1].lower().replace("cap_", "").split()
+
+
+def test_starts_twice_with_the_rights_of_the_unit(make_box):
+    """The unit's bounding set, no new privileges, accounts of their own: folders exist the second time."""
+    needs_root()
+    rights = ",".join(f"+{name}" for name in unit_capabilities())
+    with Lan() as lan:
+        box = lan.box(make_box, start=False, box={"user": "nobody"}, dhcp={"user": "daemon"}, web={"enabled": "yes"},
+                      chat={"enabled": "yes"}, mirror={"enabled": "yes"})  # fmt: skip
+        box.folder.chmod(0o755)
+        box.wrapper += [needs("setpriv"), "--bounding-set", f"-all,{rights}", "--no-new-privs"]
+        for _ in range(2):
+            assert "ready: chat web mirror dhcp" in box.start()
+            wait_for(lambda: "serves DHCP" in box.service("dhcp")["text"], "DHCP with three rights")
+            box.stop()

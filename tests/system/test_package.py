@@ -1,0 +1,109 @@
+"""The Debian package in throw-away roots: install, run, upgrade with everything kept, purge; and the
+whole source in the next Debian. Takes minutes and Debian's archive: `make campaign`.
+
+Needs root, mmdebstrap and dpkg-dev."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from conftest import BUILD, ROOT, needs, needs_root
+
+pytestmark = pytest.mark.campaign
+
+# As the package starts it, but for ports and network, which are those of an empty namespace.
+RUN = """
+set -e
+ip link set lo up 2>/dev/null || true
+riad run & box=$!
+for turn in $(seq 300); do riad status >/dev/null 2>&1 && break; sleep 0.1; done
+riad status
+%s
+kill $box
+wait $box
+"""
+
+
+class Root:
+    """A Debian of its own below a temporary folder."""
+
+    def __init__(self, suite, *packages):
+        needs_root()
+        self.path = Path(tempfile.mkdtemp(prefix="riad-root-"))
+        made = subprocess.run(
+            [needs("mmdebstrap"), "--variant=minbase", f"--include={','.join(packages)}", suite,
+             str(self.path), "http://deb.debian.org/debian"],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if made.returncode != 0:
+            self.remove()
+            pytest.skip(f"no Debian archive can be reached: {made.stderr[-300:]}")
+        shutil.copy("/etc/resolv.conf", self.path / "etc/resolv.conf")
+
+    def sh(self, script, alone=False):
+        """Runs it there; alone: in a network namespace of its own. What it printed."""
+        done = subprocess.run(
+            ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={self.path}/proc",
+             *(["--net"] if alone else []), "chroot", str(self.path), "sh", "-c", script],
+            capture_output=True, text=True, env={"PATH": os.environ["PATH"] + ":/sbin:/usr/sbin", "DEBIAN_FRONTEND": "noninteractive"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    def remove(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@pytest.fixture
+def make_root():
+    roots = []
+
+    def make(*arguments):
+        roots.append(Root(*arguments))
+        return roots[-1]
+
+    yield make
+    for root in roots:
+        root.remove()
+
+
+def package(version):
+    """The path of a package of what was built, under that version."""
+    needs("dpkg-shlibdeps")
+    made = subprocess.run(
+        [ROOT / "config/deb", BUILD, version], capture_output=True, text=True, check=True
+    )
+    return Path(made.stdout.split()[-1])
+
+
+def test_install_upgrade_purge(make_root):
+    root = make_root("bookworm", "adduser,ca-certificates,curl,iproute2,procps")
+    for version in ("0.0.1", "0.0.2"):
+        shutil.move(package(version), root.path / f"riad-{version}.deb")
+    root.sh("apt-get update -q && apt-get install -y -q --no-install-recommends ./riad-0.0.1.deb")
+    assert "riad:riad 2770" in root.sh(RUN % "stat -c %U:%G\\ %a /var/lib/riad/store", alone=True)
+    root.sh(RUN % "curl -fsS -T /etc/hostname http://127.0.0.1/kept.txt; ps -eo user,args | grep '[r]iad-dhcp' | grep -q '^riad-net'", alone=True)
+    root.sh("echo '# mine' >>/etc/riad/riad.conf; cat /var/lib/riad/keys/host_ed25519 >/key")
+    root.sh("apt-get install -y -q -o Dpkg::Options::=--force-confold ./riad-0.0.2.deb")
+    kept = root.sh(RUN % "curl -fsS http://127.0.0.1/files/kept.txt && riad check; cmp /key /var/lib/riad/keys/host_ed25519", alone=True)
+    assert (root.path / "etc/hostname").read_text() in kept
+    assert "# mine" in root.sh("cat /etc/riad/riad.conf; getent passwd riad riad-net")
+    root.sh("apt-get purge -y -q riad")
+    left = root.sh("ls -d /var/lib/riad /etc/riad /usr/libexec/riad /usr/bin/riad 2>/dev/null; getent passwd riad riad-net; true")
+    assert left == "", left
+
+
+def test_builds_in_the_next_debian(make_root):
+    words = subprocess.run(
+        ["make", "-s", "-C", ROOT, "-f", "Makefile", "-f", "-", "words"], text=True, check=True,
+        input="words: ; @echo $(RUN_PACKAGES)\n", capture_output=True,
+    ).stdout.split()  # fmt: skip
+    root = make_root("trixie", ",".join([*words, "libcmocka-dev"]))
+    files = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, check=True).stdout
+    subprocess.run(["tar", "-C", ROOT, "--null", "-T", "-", "-cf", root.path / "src.tar"], input=files, check=True)
+    root.sh("mkdir /src && tar -C /src -xf /src.tar && make -C /src -j2 all unit")
+    assert "ready:" in root.sh("cd /src && (timeout 5 build/riad run -c config/local.conf 2>&1 || true)", alone=True)

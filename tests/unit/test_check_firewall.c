@@ -1,0 +1,68 @@
+#include "supervisor/check_firewall.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+/* clang-format off */
+#include <cmocka.h>
+/* clang-format on */
+
+static const struct firewall_port ports[] = {
+    {"tcp", 22  },
+    {"tcp", 80  },
+    {"udp", 53  },
+    {"udp", 5353}
+};
+
+static char *find(const char *ruleset)
+{
+    return firewall_find(ruleset, "eth0", ports, sizeof ports / sizeof *ports);
+}
+
+#define HEAD                                                                                       \
+    "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy "
+
+static void open_ones_are_silent(void **state)
+{
+    (void)state;
+    assert_null(find(""));
+    assert_null(find(HEAD "accept;\n\t\ttcp dport 23 drop\n\t}\n}\n"));
+    assert_null(find(HEAD "drop;\n\t\tiifname \"eth0\" accept\n\t}\n}\n"));
+    assert_null(find(HEAD "drop;\n\t\ttcp dport { 22, 80 } accept\n\t\tudp dport 1-6000 counter "
+                          "packets 0 bytes 0 accept\n\t}\n}\n"));
+    /* What is forwarded does not concern the box. */
+    assert_null(find("table ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority "
+                     "filter; policy drop;\n\t}\n}\n"));
+}
+
+static void closed_ones_are_told(void **state)
+{
+    (void)state;
+    char *text =
+        find(HEAD "drop;\n\t\ttcp dport 22 accept\n\t\tudp dport { 53, 67 } accept\n\t}\n}\n");
+    assert_string_equal(
+        text, "the firewall (chain inet filter input) drops what comes for tcp 80 and udp 5353: "
+              "guests see nothing there, and wait; let it in: nft insert rule inet filter input "
+              "tcp dport '{ 80 }' accept; nft insert rule inet filter input udp dport '{ 5353 }' "
+              "accept");
+    free(text);
+    text = find(HEAD "accept;\n\t\tct state established accept\n\t\tcounter packets 3 bytes 9 "
+                     "drop\n\t}\n}\n");
+    assert_non_null(strstr(text, "tcp 22, 80 and udp 53, 5353"));
+    free(text);
+    text = find(HEAD "accept;\n\t\treject with icmpx admin-prohibited\n\t}\n}\n");
+    assert_non_null(text);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(open_ones_are_silent),
+        cmocka_unit_test(closed_ones_are_told),
+    };
+    return cmocka_run_group_tests_name("check_firewall", tests, NULL, NULL);
+}
