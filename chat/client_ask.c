@@ -227,6 +227,10 @@ static void fill_request(struct client *client, struct ask_job *ask, enum door d
     snprintf(ask->term, sizeof(ask->term), "%s", client->term);
     snprintf(ask->address, sizeof(ask->address), "%s", client->facts.local);
     request->term = ask->term;
+    if (door == DOOR_TERMINAL) {
+        request->columns = client->screen->columns;
+        request->rows = client->screen->rows;
+    }
     request->address = ask->address;
     request_init(request);
 }

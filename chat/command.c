@@ -11,7 +11,7 @@
 
 /* clang-format off */
 const struct command command_table[] = {
-    {"help", "h", DOOR_ANY, .waiting = true, .usage = "[COMMAND]",
+    {"help", "h", DOOR_ANY, .waiting = true, .usage = "[COMMAND | all]",
      .help = "what one can do here, or more about one command", .example = "help history", .run = command_help},
     {"who", "w", DOOR_ANY, .options = "json", .usage = "[--json]",
      .help = "who is here", .example = "who", .run = command_who},
@@ -408,62 +408,7 @@ void command_web_address(const struct request *request, struct buf *out)
     buf_putc(out, '/');
 }
 
-/* ---- help and quit ---- */
-
-static void help_one(struct request *request, const struct command *command)
-{
-    const char *slash = request->door == DOOR_EXEC ? "" : "/";
-    struct buf *out = &request->out;
-
-    buf_printf(out, "%s%s%s%s%s%s\n", render_bold(&request->style), slash, command->name,
-               render_reset(&request->style), command->usage[0] != '\0' ? " " : "", command->usage);
-    buf_printf(out, "    %s\n", command->help);
-    if (command->also != NULL)
-        buf_printf(out, "    also: %s%s\n", slash, command->also);
-    buf_puts(out, "    example: ");
-    if (request->door == DOOR_EXEC || !(command->doors & request->door))
-        command_ssh_line(request, request->person.name, out);
-    buf_printf(out, "%s%s\n", request->door == DOOR_EXEC ? " " : slash, command->example);
-}
-
-static void help_row(struct request *request, const struct command *command)
-{
-    const char *slash = request->door == DOOR_EXEC ? "" : "/";
-
-    buf_printf(&request->out, "  %s%s%-9s%s %s\n", render_bold(&request->style), slash,
-               command->name, render_reset(&request->style), command->help);
-}
-
-void command_help(struct store *store, struct request *request)
-{
-    const char *word = request->arguments;
-
-    (void)store;
-    word += word[0] == '/';
-    if (word[0] != '\0') {
-        const struct command *command = command_find(word, strlen(word), DOOR_ANY);
-
-        if (command == NULL)
-            command_fail(request, 1, "there is no command %.40s", word);
-        else
-            help_one(request, command);
-        return;
-    }
-    for (size_t i = 0; i < command_count; i++)
-        if ((command_table[i].doors & request->door) && !command_table[i].hosts)
-            help_row(request, &command_table[i]);
-    if (request->person.role == ROLE_HOST) {
-        buf_puts(&request->out, "for hosts:\n");
-        for (size_t i = 0; i < command_count; i++)
-            if (command_table[i].hosts)
-                help_row(request, &command_table[i]);
-    }
-    if (request->door == DOOR_TERMINAL)
-        buf_puts(&request->out,
-                 "What is not a command is said. Tab completes, the arrows bring back what you\n"
-                 "wrote, Ctrl-R searches it, Alt-Enter begins another line, Ctrl-D leaves.\n"
-                 "/help COMMAND says more about one.\n");
-}
+/* ---- what the session does itself ---- */
 
 /* client_open.c has taken it up before it gets here. */
 void command_chat(struct store *store, struct request *request)

@@ -13,7 +13,8 @@
  *     ... request.out, request.err, request.status ...
  *     request_done(&request);
  *
- * The handlers stand in command_talk.c, command_look.c, command_self.c and command_host.c.
+ * The handlers stand in command_help.c, command_talk.c, command_look.c, command_self.c and
+ * command_host.c.
  */
 #ifndef CHAT_COMMAND_H
 #define CHAT_COMMAND_H
@@ -59,6 +60,7 @@ struct request {
     int64_t reply_to;      /* the last person who wrote in private; 0 nobody */
     struct render_style style;
     const char *term;    /* TERM */
+    int columns, rows;   /* of the terminal; 0: there is none */
     const char *address; /* under which the person reached the box, without port */
     const struct config *config;
     /* From command_parse. */
