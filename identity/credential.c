@@ -91,6 +91,17 @@ int credential_person(struct store *store, const char *kind, const uint8_t *dige
     return 1;
 }
 
+int credential_banned(struct store *store, const char *kind, const uint8_t *digest,
+                      const char *address, char **reason)
+{
+    int64_t person_id = 0;
+    int found = store_int(store, &person_id,
+                          "SELECT person_id FROM credential WHERE digest = ? AND kind = ? "
+                          "ORDER BY used_at DESC LIMIT 1",
+                          "bs", digest, (size_t)DIGEST_SHA256_SIZE, kind);
+    return found == 1 ? ban_holds(store, person_id, digest, address, reason) : found;
+}
+
 int credential_entered(struct store *store, const char *kind, const uint8_t *digest,
                        const char *address, const struct person *person, int64_t *credential_id)
 {

@@ -34,6 +34,11 @@ int credential_fingerprint_parse(const char *text, uint8_t digest[DIGEST_SHA256_
 int credential_person(struct store *store, const char *kind, const uint8_t *digest,
                       const char *address, struct person *person, int64_t *credential_id);
 
+/* Why a credential that credential_person finds nobody's opens nothing: 1 it is somebody's who is
+ * banned (the reason, yours to free, in *reason), 0 not that, -1 failed. */
+int credential_banned(struct store *store, const char *kind, const uint8_t *digest,
+                      const char *address, char **reason);
+
 /* The one that let this person in under their name: its id in *credential_id, its use marked as
  * above. A key may open several names, so that the key alone does not say whose it was. 1 found, 0
  * not theirs, -1 failed. */

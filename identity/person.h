@@ -25,6 +25,10 @@ struct person {
     int64_t created_at, seen_at, muted_until;
 };
 
+/* An id that nobody has: a stranger who asks for what somebody said or dropped, by a name that is
+ * nobody's, finds as little as by the name of somebody silent. */
+#define PERSON_NOBODY (-1)
+
 /* 1 found, 0 nobody, -1 failed; *person is zeroed unless found. name is folded first. */
 int person_by_name(struct store *store, const char *name, struct person *person);
 int person_by_id(struct store *store, int64_t id, struct person *person);

@@ -71,8 +71,8 @@ int store_migrate_by(const char *path, const struct store_schema *schema);
  * yours to free, if not NULL), -1 cannot be opened. */
 int store_check(const char *path, char **finding);
 
-/* By how many versions the store at path is newer than this program: such a store is left alone, and
- * no box runs on it. 0 or less it can be used, also if it is not there. */
+/* By how many versions the store at path is newer than this program: such a store is left alone,
+ * and no box runs on it. 0 or less it can be used, also if it is not there. */
 int store_newer_by(const char *path);
 
 /* A consistent copy into a new file at path, while others write. 0, or -1, logged. */

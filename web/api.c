@@ -186,9 +186,10 @@ static int files_query(struct call *call, struct drop_query *query, struct files
         query_text(call, "after", texts->after, sizeof texts->after, &query->after) < 0)
         return -1;
     if (http_query(call->http, "person", name, sizeof name) == 1) {
-        if (person_by_name(call->store, name, &person) != 1)
+        bool found = person_by_name(call->store, name, &person) == 1;
+        if (!found && call->visitor.known)
             return reply_error(call->http, 404, "Nobody has that name."), -1;
-        query->person_id = person.id;
+        query->person_id = found ? person.id : PERSON_NOBODY;
     }
     if (http_query(call->http, "day", day, sizeof day) == 1 &&
         when_day_range(day, &query->from_ms, &query->until_ms) < 0)

@@ -180,6 +180,8 @@ void listing_wish(struct call *call, const char *folder, struct listing_wish *wi
     if (wish->person[0] != '\0') {
         if (person_by_name(call->store, wish->person, &person) == 1)
             query->person_id = person.id;
+        else if (!call->visitor.known)
+            query->person_id = PERSON_NOBODY;
         else
             wish->trouble = "There is nobody of that name.";
     }

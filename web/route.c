@@ -142,6 +142,11 @@ static void elsewhere(struct call *call)
     buf_done(&path);
 }
 
+static void say_banned(struct call *call, const char *reason)
+{
+    reply_error(call->http, 403, "You are banned here%s%s.", *reason == '\0' ? "" : ": ", reason);
+}
+
 /* Whether somebody there, or this person, may write at all; else the answer has been given. */
 static bool is_welcome(struct call *call)
 {
@@ -149,8 +154,7 @@ static bool is_welcome(struct call *call)
     int banned =
         ban_holds(call->store, call->visitor.actor.person_id, NULL, call->visitor.address, &reason);
     if (banned == 1)
-        reply_error(call->http, 403, "You are banned here%s%s.", *reason == '\0' ? "" : ": ",
-                    reason);
+        say_banned(call, reason);
     else if (banned < 0)
         reply_error(call->http, 503, "The box cannot read its store just now; the log says why.");
     free(reason);
@@ -167,8 +171,11 @@ static bool is_for(struct call *call, enum route_who who)
                (who == ROUTE_HOST && visitor->actor.host);
     if (yes)
         return true;
+    char *reason = NULL;
     if (visitor->known)
         reply_error(call->http, 403, "That is for hosts.");
+    else if (visitor_banned(call->http, call->store, &reason) == 1)
+        say_banned(call, reason);
     else if (visitor->guessed)
         reply_error(call->http, 401,
                     "This token is not good: it has been revoked, has expired or was mistyped. "
@@ -176,6 +183,7 @@ static bool is_for(struct call *call, enum route_who who)
     else
         reply_error(call->http, 401,
                     "Sign in first: ssh in and type /web, or ask a host to let you in.");
+    free(reason);
     return false;
 }
 

@@ -48,6 +48,8 @@ static void wish_people(struct call *call, struct talk_wish *wish)
         wish->person[0] != '\0') {
         if (person_by_name(call->store, wish->person, &person) == 1)
             wish->query.person_id = person.id;
+        else if (!call->visitor.known)
+            wish->query.person_id = PERSON_NOBODY;
         else
             wish->trouble = "There is nobody of that name.";
     }

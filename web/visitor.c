@@ -64,6 +64,18 @@ int visitor_of(struct http_request *request, struct store *store, struct visitor
     return 0;
 }
 
+int visitor_banned(struct http_request *request, struct store *store, char **reason)
+{
+    char secret[SECRET_TEXT];
+    uint8_t digest[DIGEST_SHA256_SIZE];
+    bool token = bearer(request, secret);
+    if (!token && (http_cookie(request, VISITOR_COOKIE, secret, sizeof secret) != 1 ||
+                   strlen(secret) != SECRET_TEXT - 1))
+        return 0;
+    secret_digest(secret, digest);
+    return credential_banned(store, token ? "token" : "browser", digest, request->address, reason);
+}
+
 /*
  * Whether a sign-in is being carried over from another of the box's names, by the same port. The
  * POST comes by a redirect, for which browsers say `Origin: null`: then the Referer counts, which

@@ -35,6 +35,10 @@ struct visitor {
 /* Who it is. 0, or -1 (the store failed): answer 500. */
 int visitor_of(struct http_request *request, struct store *store, struct visitor *visitor);
 
+/* Whether somebody who is no visitor that is known is one who is banned. 1 (the reason, yours to
+ * free, in *reason), 0, -1. */
+int visitor_banned(struct http_request *request, struct store *store, char **reason);
+
 /* Whether a write may come from where it says: Origin and Sec-Fetch-Site. A sign-in that is carried
  * over (POST /join/CODE) may come from the page under another of the box's names, by the same port:
  * a one-time code, which no other page can know, stands for it. */

@@ -354,7 +354,7 @@ def test_newcomers_wait_for_a_host(make_box):
     assert box.request("POST", "/people/act", "name=newt&act=mute", hosts)[0] == 200
     assert say(box, cookie, "hello")[0] == 403
     assert box.request("POST", "/people/act", "name=newt&act=ban", hosts)[0] == 200
-    assert say(box, cookie, "hello")[0] == 401
+    assert say(box, cookie, "hello")[0] == 403
 
 
 def test_the_first_page_says_how_things_are(make_box, tmp_path):

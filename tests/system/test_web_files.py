@@ -124,7 +124,10 @@ def test_listings_are_negotiated(web):
     assert [row["path"] for row in found] == ["f/deep/" + "n" * 150 + ".txt"]
     assert web.request("GET", "/files/?day=1999-01-01")[2] == b""
     assert web.request("GET", "/files/?day=yesterday")[0] == 400
-    assert b"nobody of that name" in web.request("GET", "/files/?person=nobody-at-all")[2]
+    # Strangers are not told whether there is such a person.
+    assert web.request("GET", "/files/?person=nobody-at-all")[::2] == (200, b"")
+    assert json.loads(web.curl("/api/files?person=nobody-at-all").stdout)["files"] == []
+    assert json.loads(web.curl("/api/messages?person=nobody-at-all").stdout)["messages"] == []
     assert web.request("GET", "/files/f")[1]["location"] == "/files/f/"
     assert web.request("GET", "/files/none/")[0] == 404
 
