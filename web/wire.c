@@ -85,6 +85,8 @@ static uint64_t bytes_passed(int fd, bool sending)
     return sending ? info.tcpi_bytes_acked : info.tcpi_bytes_received;
 }
 
+/* Only while the client is waited for does its clock run: neither a slow disk of ours nor an answer
+ * that has nothing to say for a minute is its fault. */
 static void watch_begin(struct wire *wire, bool sending)
 {
     struct wire_slot *slot = wire->slot;
@@ -96,8 +98,18 @@ static void watch_begin(struct wire *wire, bool sending)
         slot->sending = sending;
         slot->since_ms = when_monotonic_ms();
         slot->bytes = bytes_passed(wire->fd, sending);
+    } else if (slot->stopped_ms != 0) {
+        slot->since_ms += when_monotonic_ms() - slot->stopped_ms;
     }
+    slot->stopped_ms = 0;
     pthread_mutex_unlock(&slot->lock);
+}
+
+static void watch_stop(struct wire *wire)
+{
+    pthread_mutex_lock(&wire->slot->lock);
+    wire->slot->stopped_ms = when_monotonic_ms();
+    pthread_mutex_unlock(&wire->slot->lock);
 }
 
 static void watch_end(struct wire *wire)
@@ -110,7 +122,7 @@ static void watch_end(struct wire *wire)
 void wire_watch(struct wire_slot *slot, int64_t now_ms)
 {
     pthread_mutex_lock(&slot->lock);
-    if (slot->fd >= 0 && now_ms - slot->since_ms >= WINDOW_MS) {
+    if (slot->fd >= 0 && slot->stopped_ms == 0 && now_ms - slot->since_ms >= WINDOW_MS) {
         uint64_t bytes = bytes_passed(slot->fd, slot->sending);
         int64_t least = (now_ms - slot->since_ms) / 1000 * HTTP_MIN_RATE;
         if (bytes - slot->bytes < (uint64_t)least) {
@@ -181,7 +193,10 @@ bool wire_wait(struct wire *wire, int timeout_ms)
     if (wire->head.length < 0 && wire->taken < buffered(wire))
         return true;
     struct pollfd state = {.fd = wire->fd, .events = POLLIN};
-    return poll(&state, 1, timeout_ms) != 0;
+    watch_begin(wire, false);
+    bool ready = poll(&state, 1, timeout_ms) != 0;
+    watch_stop(wire);
+    return ready;
 }
 
 static size_t how_many(struct wire *wire, size_t size)
@@ -213,6 +228,7 @@ int64_t wire_read(struct wire *wire, void *bytes, size_t size)
     size_t wanted = how_many(wire, size);
     watch_begin(wire, false);
     int got = mg_read(wire->connection, bytes, wanted);
+    watch_stop(wire);
     if (got > 0) {
         wire->taken += got;
         return got;
@@ -229,15 +245,16 @@ static int wait_writable(struct wire *wire)
 {
     struct pollfd ready = {.fd = wire->fd, .events = POLLOUT};
     int found;
+    watch_begin(wire, true);
     do
         found = poll(&ready, 1, STALL_MS);
     while (found < 0 && errno == EINTR);
+    watch_stop(wire);
     return found > 0 && (ready.revents & (POLLERR | POLLHUP)) == 0 ? 0 : -1;
 }
 
 static int send_direct(struct wire *wire, const char *bytes, size_t length, bool more)
 {
-    watch_begin(wire, true);
     while (length > 0) {
         ssize_t sent =
             send(wire->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
@@ -316,7 +333,6 @@ int wire_send_file(struct wire *wire, int fd, int64_t offset, int64_t length)
         return -1;
     if (wire_fd(wire) < 0)
         return send_by_hand(wire, fd, offset, length);
-    watch_begin(wire, true);
     off_t at = offset;
     while (length > 0) {
         ssize_t sent =

@@ -33,7 +33,8 @@ struct wire_slot {
     pthread_mutex_t lock;
     int fd;                    /* that it waits on; -1 none */
     bool sending;              /* else receiving */
-    int64_t since_ms;          /* when this window began */
+    int64_t since_ms;          /* when this window began, less what was not waited in it */
+    int64_t stopped_ms;        /* since when nothing is waited for: the clock stands; 0 it runs */
     uint64_t bytes;            /* that had passed then */
     bool held;                 /* has one of the places of http_hold */
     char address[48];          /* of whoever has it */

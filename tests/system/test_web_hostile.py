@@ -222,6 +222,38 @@ def test_silent_and_trickling_connections_do_not_hinder_others(web):
             raw.close()
 
 
+@pytest.mark.campaign
+def test_only_clients_that_trickle_are_cut_off(web):
+    """What the box has not got to say for a while is no fault of who waits for it."""
+    stream, body, follower = (connect(web) for _ in range(3))
+    stream.sendall(b"GET /chat/events HTTP/1.1\r\n" + HOST + b"\r\n")
+    body.sendall(b"PUT /files/slow HTTP/1.1\r\n" + HOST + b"Content-Length: 9000\r\n\r\nfirst")
+    follower.sendall(b"GET /files/slow HTTP/1.1\r\n" + HOST + b"\r\n")
+    begun = time.monotonic()
+    while time.monotonic() - begun < 18:
+        body.sendall(b"x" * 100)  # 200 bytes a second, above what is asked for
+        time.sleep(0.5)
+    cut_at = None
+    while cut_at is None and time.monotonic() - begun < 60:
+        try:
+            body.sendall(b"x")
+        except OSError:
+            cut_at = time.monotonic() - begun
+        time.sleep(0.5)
+    assert cut_at is not None and cut_at > 25
+    stream.settimeout(0.1)
+    seen = b""
+    try:
+        while piece := stream.recv(65536):
+            seen += piece
+        raise AssertionError(f"the quiet stream was ended: {seen}")
+    except TimeoutError:
+        assert b"event: " in seen or b": still here" in seen
+    assert b"first" in follower.recv(65536)
+    for raw in (stream, body, follower):
+        raw.close()
+
+
 @pytest.mark.threads
 def test_more_connections_than_threads_are_told_so(web):
     """Each asks for something and keeps its connection: beyond the threads there is 503, not silence."""
