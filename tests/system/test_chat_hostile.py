@@ -71,18 +71,40 @@ class Client:
         return not self.transport.is_active()
 
 
+def packet(payload, padding=8, length=None):
+    """A packet before encryption, RFC 4253, 6."""
+    body = bytes([padding]) + payload + b"\0" * padding
+    return struct.pack(">I", len(body) if length is None else length) + body
+
+
+def kex_init(lists=10, names=b"curve25519-sha256", tail=b"\0" * 5):
+    return b"\x14" + b"\7" * 16 + (struct.pack(">I", len(names)) + names) * lists + tail
+
+
+def malformed(noise):
+    """21 kinds: before, within and after the exchange of keys."""
+    hello, real = b"SSH-2.0-x\r\n", packet(kex_init())
+    names = (b"curve25519-sha256", b"ssh-ed25519", b"aes256-gcm@openssh.com", b"aes256-gcm@openssh.com",
+             b"hmac-sha2-256", b"hmac-sha2-256", b"none", b"none", b"", b"")  # fmt: skip
+    good = packet(b"\x14" + b"\7" * 16 + b"".join(struct.pack(">I", len(n)) + n for n in names) + b"\0" * 5)
+    point = lambda key: packet(b"\x1e" + struct.pack(">I", len(key)) + key)
+    return [
+        b"", b"\0" * 64, b"GET / HTTP/1.1\r\n\r\n", b"SSH-1.5-old\r\n", b"SSH-2.0-" + b"y" * 4000,
+        b"\r\n" * 500, noise.randbytes(500), hello, hello + noise.randbytes(3000),
+        hello + struct.pack(">I", 0xFFFFFFFF), hello + struct.pack(">I", 0), hello + packet(b"", 200, 1000),
+        hello + real[:30], hello + packet(kex_init(lists=3)), hello + packet(kex_init(names=b"")),
+        hello + packet(kex_init(names=b"," * 20000)), hello + packet(b"\x14" + b"\7" * 16 + b"\xff" * 40),
+        hello + good + point(b"\0" * 32), hello + good + point(b"\1" * 31) + b"\x15",
+        hello + good + packet(b"\x15"), hello + good + point(noise.randbytes(32)) + packet(b"\x15") + noise.randbytes(300),
+    ]  # fmt: skip
+
+
 def test_silent_and_malformed_connections(house):
     assert answers(house) < 2 * PATIENCE
     before = resident_kb(house)
     sockets = [connect(house) for _ in range(60)]
     noise = random.Random(7)
-    kinds = [
-        b"", b"\0" * 64, b"GET / HTTP/1.1\r\n\r\n", b"SSH-1.5-old\r\n", b"SSH-2.0-x\r\n",
-        b"SSH-2.0-x\r\n" + b"\0\0\0\x0c\x0a\x14" + b"\0" * 10, b"SSH-2.0-" + b"y" * 4000,
-        b"SSH-2.0-x\r\n" + struct.pack(">I", 0xFFFFFFFF), b"SSH-2.0-x\r\n" + struct.pack(">I", 0),
-        b"SSH-2.0-x\r\n" + struct.pack(">IBB", 1000, 200, 20), b"\r\n" * 500,
-        b"SSH-2.0-x\r\n" + noise.randbytes(3000), noise.randbytes(500),
-    ]  # fmt: skip
+    kinds = malformed(noise)
     for at in range(150):
         one = connect(house)
         try:
@@ -104,6 +126,37 @@ def test_silent_and_malformed_connections(house):
     quiet.settimeout(12 * PATIENCE)
     quiet.recv(100)
     assert wait_for(lambda: quiet.recv(4096) == b"", "the end", 12)
+
+
+@pytest.mark.campaign
+def test_a_thousand_malformed_connections(house):
+    """Of 21 kinds, a third of them closed by the client, the others left to the box."""
+    noise, began, worst = random.Random(7), time.monotonic(), 0.0
+    kinds = malformed(noise)
+    assert len(kinds) == 21
+    assert answers(house) < 2 * PATIENCE
+    before, sockets = resident_kb(house), []
+    descriptors = len(list(Path(f"/proc/{house.pid('chat')}/fd").iterdir()))
+    for at in range(1000):
+        one = connect(house)
+        try:
+            one.sendall(kinds[at % 21])
+        except OSError:
+            pass
+        if at % 3 == 0:
+            one.close()
+        else:
+            sockets.append(one)
+        if at % 50 == 0:
+            worst = max(worst, answers(house))
+            assert worst < 2 * PATIENCE
+    for one in sockets:
+        one.close()
+    wait_for(lambda: len(list(Path(f"/proc/{house.pid('chat')}/fd").iterdir())) <= descriptors + 2,
+             "their descriptors to be closed", 20)  # fmt: skip
+    assert grew_less(house, before, 8000)
+    print(f"\nmalformed ssh: 1000 connections of 21 kinds in {time.monotonic() - began:.0f} s: others waited at most "
+          f"{worst * 1000:.0f} ms, memory {before} → {resident_kb(house)} KB, no descriptor left", flush=True)  # fmt: skip
 
 
 @pytest.mark.parametrize("packet", [1, 9, 10, 11, 255])

@@ -38,7 +38,7 @@ class Story:
         self.box, self.upstream, self.seed = box, upstream, seed
         self.random = random.Random(seed)
         self.words, self.files, self.names = {}, {}, set()
-        self.pending = {}
+        self.pending = {}  # files whose answer never came: they may be there, also later
         self.oldest_lost = 0.0
         self.lost = self.kept = 0
 
@@ -112,18 +112,18 @@ class Story:
         self.files = {}
         for person in crowd.of(Uploader):
             self.files.update(person.files)
-            if person.pending:  # perhaps it was acknowledged to nobody
-                path, content = person.pending
-                if path in rows:
-                    self.files[path] = content
+            if person.pending:
+                self.pending[person.pending[0]] = person.pending[1]
             person.unsure = getattr(person, "unsure", None)
             if person.unsure in self.files and person.unsure not in rows:
                 del self.files[person.unsure]
+        self.files.update({path: content for path, content in self.pending.items() if path in rows})
         for path, content in self.files.items():
             assert path in rows, f"{path}, acknowledged, is gone: {[(p.name_, p.trail[-8:]) for p in crowd.of(Uploader)]}"
             assert (self.box.state / "drop" / path).read_bytes() == content, f"{path} is torn"
             assert bytes(rows[path]["sha256"]) == hashlib.sha256(content).digest(), path
-        assert set(rows) == set(self.files), set(rows) ^ set(self.files)
+        trails = [(person.name_, person.trail[-8:]) for person in crowd.of(Uploader)]
+        assert set(rows) == set(self.files), (set(rows) ^ set(self.files), trails)
         wait_for(self.no_parts, "parts that belong to nothing to go")
 
     def no_parts(self):
