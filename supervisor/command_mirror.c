@@ -94,8 +94,11 @@ static int run_list(struct command_line *line, struct mirrors *mirrors)
     int result;
 
     (void)line;
-    mirrors_read(mirrors);
-    find_owners(&listing);
+    if (mirrors_has_index(mirrors)) {
+        if (mirrors_read(mirrors) < 0)
+            return EXIT_FAILURE;
+        find_owners(&listing);
+    }
     show_table_init(&listing.table, 5);
     show_table_row(&listing.table, SHOW_DIM, "PACKAGE", "BYTES", "USED", "KEPT", "SHA-256");
     result = cache_walk(mirrors->cache, list_file, &listing);

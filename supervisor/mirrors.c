@@ -28,6 +28,20 @@ void mirrors_close(struct mirrors *mirrors)
     store_close(mirrors->store);
 }
 
+bool mirrors_has_index(const struct mirrors *mirrors)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < mirrors->config->mirror_count && !has; i++) {
+        char *path =
+            cache_index_path(mirrors->cache, mirrors->config->mirror[i].name, "index.tar.gz");
+
+        has = access(path, R_OK) == 0;
+        free(path);
+    }
+    return has;
+}
+
 int mirrors_read(struct mirrors *mirrors)
 {
     int read = 0, result = 0;

@@ -25,6 +25,9 @@ struct mirrors {
 int mirrors_open(struct mirrors *mirrors, const struct command_line *line);
 void mirrors_close(struct mirrors *mirrors);
 
+/* Whether there is any index to read. */
+bool mirrors_has_index(const struct mirrors *mirrors);
+
 /* Reads the indexes of all repositories. 0, or -1: there is none yet, or it cannot be read; said.
  */
 int mirrors_read(struct mirrors *mirrors);

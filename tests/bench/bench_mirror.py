@@ -390,4 +390,5 @@ def main():
     upstream.close()
 
 
-main()
+if __name__ == "__main__":
+    main()

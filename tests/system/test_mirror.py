@@ -232,6 +232,38 @@ def test_the_index(make_mirror, upstream):
     assert get(box, new) == (200, b"beta")
 
 
+def test_the_index_is_frozen(make_mirror, upstream):
+    """refresh = 0: nobody asks upstream, restarted or not, until somebody says so; the index before
+    serves while the new one arrives in pieces, and for ever offline. The cache lists without any."""
+    repository = Repository(upstream)
+    path = repository.add("a.1", noise(1, 50 * KB))["md5"]
+    box = make_mirror(wait=False, refresh=0)
+    listed = box.riad("mirror", "list", check=0)
+    assert (listed.stdout, listed.stderr) == ("", "")
+    assert "no index yet" in box.riad("prefetch", "a", check=1).stderr
+    repository.publish()
+    box.riad("mirror", "refresh")
+    box.wait_log(r"the index of .* is here", 30)
+    first, asked = get(box, "/index.tar.gz")[1], len(upstream.asked("/index.tar.gz"))
+    repository.add("b.1", noise(2, 50 * KB))
+    repository.publish(more=[(tarfile.TarInfo(f"packages/x/x.{i}/files/empty"), b"") for i in range(900)])
+    box.stop()
+    box.start()
+    assert get(box, "/index.tar.gz")[1] == first and get(box, path)[0] == 200
+    assert len(upstream.asked("/index.tar.gz")) == asked
+    upstream.weather("/index.tar.gz", Weather(cut=2000))
+    box.riad("mirror", "refresh", check=1)
+    assert get(box, "/index.tar.gz")[1] == first
+    box.riad("mirror", "refresh", check=0)
+    assert get(box, "/index.tar.gz")[1] != first
+    assert upstream.asked("/index.tar.gz")[-1][1]["Range"] == "bytes=2000-"
+    upstream.close()
+    box.riad("mirror", "refresh", check=1)
+    box.stop()
+    box.start()
+    assert get(box, path)[0] == get(box, "/index.tar.gz")[0] == 200
+
+
 def test_further_repositories(make_mirror, upstream):
     """[mirror NAME]: a forge's tar.gz with one leading folder becomes a repository of its own."""
     repository, overlay = Repository(upstream), Repository(upstream)
