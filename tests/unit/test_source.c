@@ -56,6 +56,28 @@ static void wrong_bytes_are_forgiven_once_and_come_last(void **state)
     sources_done(&sources);
 }
 
+static void who_can_go_on_comes_before_who_begins_anew(void **state)
+{
+    struct sources sources = two();
+    struct source *a = &sources.list[0], *b = &sources.list[1];
+    int64_t wake;
+    (void)state;
+    a->no_range = true;
+    assert_ptr_equal(sources_next(&sources, false, 0, &wake), a);
+    assert_ptr_equal(sources_next(&sources, true, 0, &wake), b);
+    assert_true(sources_can_resume(&sources, a, 0));
+    assert_false(sources_can_resume(&sources, b, 0));
+    source_note(a, SOURCE_FROM_START, false, -1, 8, 0); /* costs nothing */
+    assert_int_equal(a->tries, 0);
+    assert_int_equal(a->not_before_ms, 0);
+    b->avoid = true; /* better from the start than from a host that cannot be reached */
+    assert_ptr_equal(sources_next(&sources, true, 0, &wake), a);
+    assert_false(sources_can_resume(&sources, a, 0));
+    a->wrong = 1; /* and wrong bytes come last */
+    assert_ptr_equal(sources_next(&sources, true, 0, &wake), b);
+    sources_done(&sources);
+}
+
 static void patience_ends_but_not_for_the_link(void **state)
 {
     struct sources sources = two();
@@ -168,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_that_may_is_next),
         cmocka_unit_test(wrong_bytes_are_forgiven_once_and_come_last),
+        cmocka_unit_test(who_can_go_on_comes_before_who_begins_anew),
         cmocka_unit_test(patience_ends_but_not_for_the_link),
         cmocka_unit_test(headers_are_read),
         cmocka_unit_test(odd_headers_say_nothing),
