@@ -195,6 +195,26 @@ static void say_like(struct login *login, const struct login_try *attempt,
     buf_puts(text, "\n\n");
 }
 
+/* While nobody new is let in, the same for every name: whether it is somebody's is not told. */
+static void say_closed(const struct login_try *attempt, struct buf *text)
+{
+    char name[NAME_MAX_BYTES];
+
+    if (name_check(attempt->user, name) != NAME_GOOD)
+        return;
+    buf_printf(text,
+               "No newcomers are let in now: ask a host.\n"
+               "If %s is your name, add this key: where you are signed in already type\n\n"
+               "    /key add\n\n"
+               "and connect again from here; you will be asked for the code that it shows.\n\n",
+               name);
+}
+
+static bool is_closed(const struct login *login)
+{
+    return login->config->box.newcomers == NEWCOMERS_CLOSED;
+}
+
 static void say_banned(struct login *login, const struct login_try *attempt,
                        const struct person *person, struct buf *text)
 {
@@ -245,11 +265,10 @@ bool login_greet(struct login *login, const struct login_try *attempt, struct bu
     }
     switch (ask(login, attempt, &person)) {
     case CLAIM_LOOKS_LIKE:
+        if (is_closed(login))
+            return false;
         say_like(login, attempt, &person, text);
         return true;
-    case CLAIM_CLOSED:
-        buf_puts(text, "No newcomers are let in now; who has a name here may come in.\n");
-        return false;
     case CLAIM_MADE:
         buf_printf(text, "%s: the name %s is free; your key makes it yours.\n\n",
                    login->config->box.title, name);
@@ -264,7 +283,9 @@ void login_without_key(struct login *login, const struct login_try *attempt, str
 {
     struct person person;
 
-    if (person_by_name(login->store, attempt->user, &person) == 1)
+    if (is_closed(login))
+        say_closed(attempt, text);
+    else if (person_by_name(login->store, attempt->user, &person) == 1)
         say_taken(login, attempt, &person, false, text);
     put_keygen(login, attempt, text);
 }
@@ -274,7 +295,9 @@ static enum login_verdict judge_taken(struct login *login, const struct login_tr
 {
     bool asked = code_is_open(login->store, person->id, "key") == 1;
 
-    if (!is_sibling(login, attempt->key) && (!asked || attempt->verified))
+    if (!asked && is_closed(login))
+        say_closed(attempt, text);
+    else if (!is_sibling(login, attempt->key) && (!asked || attempt->verified))
         say_taken(login, attempt, person, asked, text);
     return asked ? LOGIN_CODE : LOGIN_REFUSED;
 }
@@ -299,13 +322,16 @@ enum login_verdict login_key(struct login *login, const struct login_try *attemp
     case CLAIM_TAKEN:
         return judge_taken(login, attempt, &person, text);
     case CLAIM_LOOKS_LIKE:
-        say_like(login, attempt, &person, text);
+        if (is_closed(login))
+            say_closed(attempt, text);
+        else
+            say_like(login, attempt, &person, text);
         return LOGIN_REFUSED;
     case CLAIM_BAD_NAME:
         say_bad_name(login, attempt, name_check(attempt->user, name), text);
         return LOGIN_REFUSED;
     case CLAIM_CLOSED:
-        buf_puts(text, "No newcomers are let in now.\n");
+        say_closed(attempt, text);
         return LOGIN_REFUSED;
     case CLAIM_BANNED:
         say_banned(login, attempt, &person, text);

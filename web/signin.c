@@ -190,6 +190,10 @@ static void refuse_name(struct call *call, enum person_claim claim, const char *
     const char *why = "The box could not do that now.";
     int status = 409;
     name_suggest(typed, 1, suggestion);
+    /* While nobody new is let in, whether a name is somebody's is not told. */
+    if (call->config->box.newcomers == NEWCOMERS_CLOSED &&
+        (claim == CLAIM_TAKEN || claim == CLAIM_LOOKS_LIKE))
+        claim = CLAIM_CLOSED;
     switch (claim) {
     case CLAIM_TAKEN:
         snprintf(

@@ -327,3 +327,28 @@ def test_looking_at_a_link_burns_nothing(box):
     assert box.request("POST", path)[0] == 303
     status, headers, _ = box.request("POST", path)
     assert status == 404 and "riad=" not in headers.get("set-cookie", "")
+
+
+def test_closed_doors_do_not_tell_who_has_a_name(make_box):
+    box = make_box()
+    box.ssh("ada", "say", "hello", check=0)
+    box.config(box={"newcomers": "closed"}).reload()
+
+    def ssh(name):
+        line = [word.replace("LogLevel=ERROR", "LogLevel=INFO")
+                for word in box.ssh_line(name, "who", key=box.key("stranger"))]  # fmt: skip
+        done = subprocess.run(line, input="", capture_output=True, text=True, timeout=30)
+        assert done.returncode == 255
+        return done.stderr.replace(name, "NAME")
+
+    def web(name):
+        status, _, body = box.request("POST", "/you/name", f"name={name}", FORM)
+        return status, body.decode().replace(name, "NAME")
+
+    for ask in (ssh, web):
+        assert ask("ada") == ask("zoe") == ask("a-da"), ask
+    assert "No newcomers" in ssh("ada") and "/key add" in ssh("zoe")
+    for path in ("/api/files?person=", "/files/?text&person="):
+        assert box.request("GET", path + "ada")[::2] == box.request("GET", path + "zoe")[::2]
+    assert box.request("PUT", "/files/x", b"x")[0] == 401
+    box.ssh("ada", "say", "still here", check=0)
