@@ -93,7 +93,8 @@ static void put_section(struct buf *out, const struct config *config, enum key_s
     for (size_t i = 0; i < keys_count; i++) {
         if (keys[i].section != section)
             continue;
-        buf_printf(out, "%s = ", keys[i].name);
+        /* No blank before the value: one that begins with # would be a comment. */
+        buf_printf(out, "%s =", keys[i].name);
         value_put(&keys[i], key_field(config, &keys[i], number), out);
         buf_putc(out, '\n');
     }
