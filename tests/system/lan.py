@@ -211,7 +211,8 @@ class Lan:
         sections["dhcp"].setdefault("user", "")
         for quiet in ("chat", "web", "mirror"):
             sections.setdefault(quiet, {"enabled": "no"})
-        box = make_box(start=False, lan={"interface": interface}, **sections)
+        sections["lan"] = {"interface": interface, **sections.get("lan", {})}
+        box = make_box(start=False, **sections)
         box.device = self.device("box")
         box.wrapper = ["ip", "netns", "exec", box.device.name]
         if start:

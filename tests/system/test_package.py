@@ -36,7 +36,8 @@ class Root:
         self.path = Path(tempfile.mkdtemp(prefix="riad-root-"))
         made = subprocess.run(
             [needs("mmdebstrap"), "--variant=minbase", f"--include={','.join(packages)}", suite,
-             str(self.path), "http://deb.debian.org/debian"],
+             str(self.path), f"deb http://deb.debian.org/debian {suite} main",
+             f"deb http://deb.debian.org/debian-security {suite}-security main"],
             capture_output=True, text=True,
         )  # fmt: skip
         if made.returncode != 0:
@@ -102,7 +103,7 @@ def test_builds_in_the_next_debian(make_root):
         ["make", "-s", "-C", ROOT, "-f", "Makefile", "-f", "-", "words"], text=True, check=True,
         input="words: ; @echo $(RUN_PACKAGES)\n", capture_output=True,
     ).stdout.split()  # fmt: skip
-    root = make_root("trixie", ",".join([*words, "libcmocka-dev"]))
+    root = make_root("trixie", ",".join([*words, "libcmocka-dev", "python3", "tzdata"]))
     files = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, check=True).stdout
     subprocess.run(["tar", "-C", ROOT, "--null", "-T", "-", "-cf", root.path / "src.tar"], input=files, check=True)
     root.sh("mkdir /src && tar -C /src -xf /src.tar && make -C /src -j2 all unit")

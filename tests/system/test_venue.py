@@ -85,7 +85,7 @@ def test_starts_twice_with_the_rights_of_the_unit(make_box):
     needs_root()
     rights = ",".join(f"+{name}" for name in unit_capabilities())
     with Lan() as lan:
-        box = lan.box(make_box, start=False, box={"user": "nobody"}, dhcp={"user": "daemon"}, web={"enabled": "yes"},
+        box = lan.box(make_box, start=False, box={"user": "nobody"}, dhcp={"user": "nobody"}, web={"enabled": "yes"},
                       chat={"enabled": "yes"}, mirror={"enabled": "yes"})  # fmt: skip
         box.folder.chmod(0o755)
         box.wrapper += [needs("setpriv"), "--bounding-set", f"-all,{rights}", "--no-new-privs"]
