@@ -290,7 +290,10 @@ static void fail_unknown(struct request *request, const char *text, size_t lengt
     buf_init(&clean, 32);
     text_clean(&clean, text, length < 32 ? length : 32, TEXT_ONE_LINE);
     near = command_near(buf_text(&clean), request->door);
-    if (near != NULL)
+    if (request->door == DOOR_EXEC && command_find(text, length, DOOR_ANY) != NULL)
+        command_fail(request, 2, "%s is for those who sit in the chat: there, /%s",
+                     buf_text(&clean), buf_text(&clean));
+    else if (near != NULL)
         command_fail(request, 2, "there is no command %s%s; did you mean %s%s? %shelp lists them",
                      slash, buf_text(&clean), slash, near->name, slash);
     else
@@ -304,6 +307,8 @@ int command_parse(struct request *request, const char *line)
     size_t length;
 
     line += strspn(line, " ");
+    /* Typed from habit. */
+    line += request->door == DOOR_EXEC && line[0] == '/';
     length = strcspn(line, " \n\t");
     request->command = command_find(line, length, request->door);
     if (request->command == NULL) {

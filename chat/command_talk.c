@@ -178,7 +178,8 @@ void command_topic(struct store *store, struct request *request)
 
     if (request->arguments[0] == '\0') {
         if (room_by_id(store, request->here.id, &room) != 1 || room.topic[0] == '\0')
-            command_say(request, "%s has no topic; /topic TEXT sets one", request->here.name);
+            command_say(request, "%s has no topic; %stopic TEXT sets one", request->here.name,
+                        request->door == DOOR_EXEC ? "" : "/");
         else
             command_say(request, "%s: %s", room.name, room.topic);
         return;

@@ -80,6 +80,8 @@ def test_commands_and_statuses(house):
     assert house.ssh("cmd", "msg", "nobody9", "hi", check=1)
     assert "did you mean history" in house.ssh("cmd", "histroy", check=2).stderr
     assert "--since" in house.ssh("cmd", "history", "--since", "never", check=2).stderr
+    assert "there, /away" in house.ssh("cmd", "away", check=2).stderr
+    assert house.ssh("cmd", "/who", check=0).stdout.startswith("cmd ")
     assert house.ssh("cmd", "history", "--bogus", check=2)
     assert "needle" in house.ssh("cmd", "history", "--since", "yesterday", check=0).stdout
     assert "cmd" in house.ssh("cmd", "who", check=0).stdout
@@ -400,7 +402,7 @@ def test_killed_in_a_busy_minute(make_box):
         for talker in talkers:
             rest, _ = talker.communicate(timeout=20 * PATIENCE)
             for line in rest.splitlines():
-                if line.endswith("}"):
+                if line.startswith("{") and line.endswith("}"):
                     seen.append(json.loads(line)["text"])
         acknowledged += seen
     with box.store() as store:

@@ -208,7 +208,7 @@ static const struct {
     {"delete 12345",           1, "",                         "no message of that number"   },
     {"report bob rude",        0, "hosts are told",           ""                            },
     {"kick bob",               1, "",                         "only hosts may kick"         },
-    {"quit",                   2, "",                         "no command quit"             },
+    {"quit",                   2, "",                         "there, /quit"                },
     {"drop",                   2, "",                         "drop what?"                  },
     {"rm",                     2, "",                         "remove what?"                },
 };
