@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from browser import Browser
 from conftest import Box, needs, wait_for
+from cutting import cutting
 from npm import installed
 
 
@@ -176,6 +177,26 @@ def test_paste(page, box):
     assert box.curl(path).stdout == "pasted words"
 
 
+def test_paste_an_image(page, box):
+    page.run(
+        """const data = new DataTransfer();
+        data.items.add(new File(['pixels'], 'image.png', {type: 'image/png'}));
+        document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}));"""
+    )
+    page.wait(lambda: page.text("#here a").endswith(".png"), "what was pasted")
+    assert page.text("#here a").startswith("pasted ")
+
+
+def test_choose_a_folder(page, box, tmp_path):
+    (tmp_path / "trip" / "day one").mkdir(parents=True)
+    (tmp_path / "trip" / "plan.txt").write_text("plan")
+    (tmp_path / "trip" / "day one" / "é.txt").write_text("photo")
+    page.one("#pick-folder").send_keys(str(tmp_path / "trip"))
+    page.wait_text("trip/plan.txt", "#here")
+    page.wait_text("trip/day one/é.txt", "#here")
+    assert (box.state / "drop/trip/day one/é.txt").read_text() == "photo"
+
+
 def slow(page, bytes_a_second):
     page.driver.execute_cdp_cmd("Network.enable", {})
     page.driver.execute_cdp_cmd(
@@ -213,6 +234,48 @@ def test_an_upload_goes_on_after_a_kill(page, box, tmp_path):
     finally:
         slow(page, -1)
     assert digest(box.state / "drop" / "big.bin") == digest(tmp_path / "big.bin")
+
+
+def test_an_upload_goes_on_over_a_line_that_is_cut(page, box, tmp_path):
+    (tmp_path / "cut.bin").write_bytes(os.urandom(5_000_000))
+    with cutting(box, [1_500_000, 1_000_000]) as line:
+        page.open(f"http://127.0.0.1:{line.port}/")
+        page.one("#pick").send_keys(str(tmp_path / "cut.bin"))
+        page.wait_text("cut.bin", "#here", timeout=25)
+        assert line.broken == 2
+        page.open("about:blank")
+    assert digest(box.state / "drop" / "cut.bin") == digest(tmp_path / "cut.bin")
+
+
+def test_an_upload_goes_on_after_a_restart_and_after_the_page_was_closed(page, make_box, tmp_path):
+    """The whole box ends and comes back; then the page is opened anew and the file chosen again."""
+    box = make_box()
+    (tmp_path / "long.bin").write_bytes(os.urandom(6_000_000))
+    page.open(box.url("/"))
+    slow(page, 1_500_000)
+    offsets = lambda: [row["received"] for row in json.loads(box.request("GET", "/api/files")[2])["arriving"]]
+    try:
+        page.one("#pick").send_keys(str(tmp_path / "long.bin"))
+        page.wait_text("left", "#uploads")
+        box.stop()
+        page.wait_text("goes on by itself", "#uploads")
+        box.start()
+        page.wait_text("left", "#uploads", timeout=25)
+        wait_for(lambda: offsets()[0] > 1_000_000, "a good part")
+        page.open("about:blank")
+        before = wait_for(lambda: offsets()[0], "what is kept")
+        slow(page, -1)
+        page.open(box.url("/"))
+        page.run("window.sent = []; const send = XMLHttpRequest.prototype.setRequestHeader;"
+                 "XMLHttpRequest.prototype.setRequestHeader = function (name, value) {"
+                 "if (name === 'Upload-Offset') sent.push(+value); send.call(this, name, value) }")  # fmt: skip
+        page.one("#pick").send_keys(str(tmp_path / "long.bin"))
+        page.wait_text("long.bin", "#here", timeout=25)
+        assert page.run("return sent[0]") >= before
+    finally:
+        slow(page, -1)
+        page.open("about:blank")
+    assert digest(box.state / "drop" / "long.bin") == digest(tmp_path / "long.bin")
 
 
 def test_tus_js_client_in_the_page(page, box, tmp_path_factory):
