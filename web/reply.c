@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/when.h"
 #include "drop/path.h"
+#include "web/asset.h"
 #include "web/media.h"
 #include "web/url.h"
 #include "web/wire.h"
@@ -421,10 +422,10 @@ static void put_error(struct buf *out, enum media_form form, int status, const c
         buf_printf(out,
                    "<!doctype html><html lang=en><meta charset=utf-8>"
                    "<meta name=viewport content=\"width=device-width\"><title>%s</title>"
-                   "<h1>%s</h1><p>",
-                   reply_reason(status), reply_reason(status));
+                   "<link rel=stylesheet href=\"%s\"><main><section><h1>%s</h1><p>",
+                   reply_reason(status), asset_address("style.css"), reply_reason(status));
         put_escaped(out, sentence);
-        buf_puts(out, "<p><a href=/>To the front page</a></html>\n");
+        buf_puts(out, "<p><a class=button href=/>To the front page</a></section></main></html>\n");
     } else {
         buf_puts(out, sentence);
         buf_putc(out, '\n');
