@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* dhcp-name-match and script-on-renewal came with 2.80. */
+#define OLDEST_MINOR 80
+
 static int problems;
 
 __attribute__((format(printf, 1, 2))) static void problem(const char *format, ...)
@@ -114,6 +117,23 @@ static void check_network(const struct config *config, const struct link *link)
     probe_close(&probe);
 }
 
+/* `Dnsmasq version 2.90 ...`: older ones do not know all that generate.c writes. */
+static void check_version(void)
+{
+    char command[128];
+    int major = 0, minor = 0;
+    FILE *output;
+
+    snprintf(command, sizeof(command), "%s --version", child_program());
+    output = popen(command, "re");
+    if (output != NULL && fscanf(output, "Dnsmasq version %d.%d", &major, &minor) == 2 &&
+        (major < 2 || (major == 2 && minor < OLDEST_MINOR)))
+        problem("dnsmasq %d.%d is too old, 2.%d is needed: apt install dnsmasq-base", major, minor,
+                OLDEST_MINOR);
+    if (output != NULL)
+        pclose(output);
+}
+
 /* Our own dnsmasq has the ports of a running box: its address is on the interface then, and a lock
  * is held; that is for the caller to know. Before the address is there the wildcard is asked. */
 static void check_dnsmasq(const struct config *config, const struct link *link)
@@ -126,6 +146,8 @@ static void check_dnsmasq(const struct config *config, const struct link *link)
         return;
     if (child_program() == NULL)
         problem("dnsmasq is missing: apt install dnsmasq-base");
+    else
+        check_version();
     if (ports_taken(link->has_address ? link->address : 0, link->name, duty, sentence,
                     sizeof(sentence)))
         problem("%s", sentence);

@@ -13,6 +13,7 @@
 #include "supervisor/sockets.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
+#include "supervisor/who.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -298,6 +299,39 @@ static void check_filter(struct check *check)
     free(finding);
 }
 
+/* Who has the port that a finding of riad-dhcp's is about: ` (NAME, pid N)`, yours to free. */
+static char *holder_in(const char *finding)
+{
+    static const char *const texts[] = {"0.0.0.0:53", "0.0.0.0:67"};
+    union listen_address address;
+    char *holder = NULL, *text;
+
+    for (int i = 0; i < 2 && !holder; i++) {
+        const char *port = strrchr(texts[i], ':') + 1;
+        if (strncmp(finding, "port ", 5) != 0 || strncmp(finding + 5, port, 2) != 0 ||
+            listen_parse(texts[i], &address) < 0)
+            continue;
+        holder = who_listens(WHO_UDP, &address);
+        if (!holder)
+            holder = who_listens(WHO_TCP, &address);
+    }
+    text = holder ? mem_printf(" (it is %s)", holder) : mem_dup("");
+    free(holder);
+    return text;
+}
+
+static void tell_finding(struct check *check, const char *line)
+{
+    const char *text = strncmp(line, "problem: ", 9) == 0 ? line + 9 : line;
+    char *holder = holder_in(text);
+
+    if (strncmp(line, "note: ", 6) == 0)
+        note("%s", line + 6);
+    else if (*line)
+        fault(check, "%s%s", text, holder);
+    free(holder);
+}
+
 /* The LAN is riad-dhcp's: it prints its findings, each as a `problem: ` or a `note: `. While the
  * box runs, what it would find there is the box itself. */
 static void check_lan(struct check *check)
@@ -315,10 +349,7 @@ static void check_lan(struct check *check)
     free(command);
     while (findings && fgets(line, sizeof line, findings)) {
         line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, "note: ", 6) == 0)
-            note("%s", line + 6);
-        else if (*line)
-            fault(check, "%s", strncmp(line, "problem: ", 9) == 0 ? line + 9 : line);
+        tell_finding(check, line);
     }
     if (findings && pclose(findings) == -1)
         log_errno("cannot ask riad-dhcp about the LAN");

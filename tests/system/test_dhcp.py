@@ -246,6 +246,11 @@ def test_troubles_cost_only_the_service(lan, make_box):
     text = wait_down(box)
     assert "port 53" in text and "[dns] enabled = no" in text
     assert box.riad("status").returncode == 1
+    box.stop()
+    found = box.device.run(program("riad"), "check", "-c", box.conf, timeout=60).stdout
+    assert re.search(r"fault: port 53 of .* is taken by .*\(it is python3[^,]*, pid \d+\)", found), found
+    box.start(wait=False)
+    wait_down(box)
     assert box.device.run("curl", "-sS", box.url("/healthz")).stdout.startswith("ok")
     port.kill()
     wait_up(box, timeout=20)
