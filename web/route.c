@@ -173,7 +173,8 @@ static bool is_for(struct call *call, enum route_who who)
         return true;
     char *reason = NULL;
     if (visitor->known)
-        reply_error(call->http, 403, "That is for hosts.");
+        reply_error(call->http, 403,
+                    who == ROUTE_HOST ? "That is for hosts." : "A host has to let you in first.");
     else if (visitor_banned(call->http, call->store, &reason) == 1)
         say_banned(call, reason);
     else if (visitor->guessed)

@@ -339,7 +339,8 @@ def test_newcomers_wait_for_a_host(make_box):
     mine = {**form, "Cookie": f"riad={cookie}"}
     for path in ["/chat", "/chat/events", "/api/messages", "/api/people", "/people"]:
         assert box.request("GET", path)[0] == 401, path
-        assert box.request("GET", path, headers=mine)[0] in (401, 403), path
+        status, _, body = box.request("GET", path, headers=mine)
+        assert status == 403 and b"A host has to let you in first" in body, path
     assert say(box, cookie, "hello")[0] in (401, 403)
     box.ssh("hanna", "who")
     box.riad("people", "promote", "hanna", check=0)
