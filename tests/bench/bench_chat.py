@@ -82,6 +82,42 @@ def measure(program, clients, silent=0, messages=100, gap_ms=100):
         box.remove()
 
 
+def joined_s(box):
+    """From the shell's request to the prompt, without the handshake."""
+    import paramiko
+
+    key = paramiko.Ed25519Key.from_private_key_file(str(box.key("ada")))
+    with paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        client.connect("127.0.0.1", box.ssh_port, "ada", pkey=key, allow_agent=False,
+                       look_for_keys=False)  # fmt: skip
+        began, seen = time.monotonic(), b""
+        channel = client.invoke_shell()
+        while b"lobby> " not in seen:
+            seen += channel.recv(65536)
+        return time.monotonic() - began
+
+
+def measure_history():
+    """Somebody comes in: ten messages of theirs, and a hundred thousand."""
+    box = Box({})
+    box.start()
+    try:
+        box.ssh("ada", "whoami", check=0)
+        for count in (10, 100000):
+            subprocess.run(
+                ["sqlite3", f"{box.state}/store/riad.db",
+                 f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) "
+                 "INSERT INTO message (at, room_id, person_id, kind, text) SELECT 1700000000000 + i, "
+                 "1, 1, 'say', 'message ' || i FROM n"], check=True)  # fmt: skip
+            box.restart_service("chat")
+            times = sorted(joined_s(box) for _ in range(9))
+            print(f"joining a room of {count:6} messages: {1000 * times[4]:.1f} ms (median of 9)")
+    finally:
+        box.stop()
+        box.remove()
+
+
 def processor_idle(pid):
     first = processor_s(pid)
     time.sleep(0.5)
@@ -93,6 +129,7 @@ def main():
         program = build(folder)
         measure(program, 500)
         measure(program, 500, silent=100)
+        measure_history()
         if "--all" in sys.argv:
             measure(program, 1500, messages=40, gap_ms=300)
 
