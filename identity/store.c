@@ -219,8 +219,9 @@ static int run(struct store *store, const char *sql, const char *types, va_list 
             result = STORE_EXISTS;
         else if (code != SQLITE_DONE)
             result = failed(store, sql);
-        /* Not later: SQLite 3.46 counts what the index of words writes at a COMMIT. */
-        store->changes = sqlite3_changes64(store->db);
+        /* A COMMIT is none of these: SQLite 3.46 counts there what the index of words writes. */
+        if (writes)
+            store->changes = sqlite3_changes64(store->db);
     }
     statement_release(statement);
     return result;
