@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -26,8 +27,6 @@ def inside(tmp_path_factory):
     library = tmp_path_factory.mktemp("inside") / "inside.so"
     source = os.path.join(os.path.dirname(__file__), "inside.c")
     subprocess.run([needs("cc"), "-O1", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True)
-    for folder in list(library.parents)[:3]:
-        folder.chmod(0o755)
     return library
 
 
@@ -40,8 +39,9 @@ def test_nobody_gets_out_from_within(make_box, inside, user):
     elsewhere = box.folder / "elsewhere"
     elsewhere.mkdir()
     elsewhere.chmod(0o777)
+    shutil.copy(inside, box.folder)  # where any account may read it
     box.environment = {
-        "LD_PRELOAD": str(inside),
+        "LD_PRELOAD": str(box.folder / inside.name),
         "RIAD_TEST_ELSEWHERE": str(elsewhere),
         "RIAD_TEST_KEY": str(box.state / "keys" / "host_ed25519"),
         "RIAD_TEST_CONF": str(box.conf),
@@ -87,5 +87,4 @@ def test_from_outside_each_has_given_up_what_it_does_not_need(make_box):
             except OSError:
                 continue
             assert "host_ed25519" not in target or name == "chat", f"{name} holds {target}"
-            if target.startswith("/") and "/state/" in target and "riad.db" not in target:
-                assert "host_ed25519" in target or name in target or "drop" in target or "mirror" in target or "catalogue" in target, (name, target)
+            assert name != "dhcp" or not re.search(r"/state/(drop|mirror)", target), f"{name} holds {target}"
