@@ -39,7 +39,7 @@ static struct {
     pthread_mutex_t lock;
     int folders[HOT_PLACES];
     struct hot_file *files[HOT_FILES]; /* by their path's hash; the newer one stays */
-    size_t count;
+    atomic_size_t count;
     atomic_llong bytes; /* of bodies */
     atomic_llong answers;
 } table = {
