@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/when.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,8 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+
+#define BEAT_TICKS 3 /* the keeper waits for 15 s */
 
 /* What the keeper opened for us; see the header. */
 enum { FD_CONFIG = 3, FD_KEEPER, FD_DOORBELL, FD_OTHERS, FD_NAMED = FD_OTHERS + SERVICE_OTHERS };
@@ -107,14 +110,16 @@ static int open_signals(struct service *service)
     return service->signal_fd < 0 ? -1 : 0;
 }
 
+/* All services tick together, at whole seconds: an idle machine wakes up once for all of them. */
 static int open_timer(struct service *service)
 {
-    struct itimerspec second = {.it_interval.tv_sec = 1, .it_value.tv_sec = 1};
+    struct itimerspec second = {.it_interval.tv_sec = 1};
 
+    second.it_value.tv_sec = (time_t)(when_monotonic_ms() / 1000 + 1);
     service->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (service->timer_fd < 0)
         return -1;
-    return timerfd_settime(service->timer_fd, 0, &second, NULL);
+    return timerfd_settime(service->timer_fd, TFD_TIMER_ABSTIME, &second, NULL);
 }
 
 static int watch(struct service *service, int fd)
@@ -240,7 +245,7 @@ static int hear_tick(struct service *service)
 
     if (read(service->timer_fd, &ticks, sizeof(ticks)) != sizeof(ticks))
         return 0;
-    if (service->tick_beats)
+    if (service->tick_beats && service->ticks++ % BEAT_TICKS == 0)
         service_beat(service);
     return SERVICE_TICK;
 }

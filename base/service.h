@@ -55,8 +55,9 @@ struct service {
     int wait_fd; /* see service_fd */
     int signal_fd;
     int timer_fd;
-    char *fd_list;              /* the memory behind fd_names */
-    bool tick_beats;            /* see service_tick_beats */
+    char *fd_list;   /* the memory behind fd_names */
+    bool tick_beats; /* see service_tick_beats */
+    unsigned ticks;
     char said[SERVICE_SAY_MAX]; /* the last service_say */
 };
 
@@ -85,7 +86,8 @@ void service_ready(struct service *service);
 /* Says that it lives; for services that must not beat by merely ticking, see service_tick_beats. */
 void service_beat(struct service *service);
 
-/* Whether SERVICE_TICK beats by itself (the default) or the service beats where it knows better. */
+/* Whether every third SERVICE_TICK beats by itself (the default) or the service beats where it
+ * knows better. */
 void service_tick_beats(struct service *service, bool yes);
 
 /* Tells keeper and `riad status` in one line how it goes: up = false when this service cannot do

@@ -21,7 +21,7 @@
 #define ANNOUNCEMENTS     2
 #define PROBE_PAUSE_MS    250
 #define ANNOUNCE_PAUSE_MS 1000
-#define LOOK_MS           2000
+#define LOOK_MS           5000
 #define BUDGET            50 /* answers a second: who floods us is not multiplied */
 #define NUMBER_MAX        20
 

@@ -23,7 +23,7 @@
 #include <string.h>
 
 #define THREADS          384
-#define PROBE_EVERY_MS   3000
+#define PROBE_EVERY_MS   5000 /* of the 15 s that the keeper waits */
 #define PROBE_TIMEOUT_MS 2000
 #define DRAIN_MS         1500
 
