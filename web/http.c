@@ -42,49 +42,6 @@ struct http {
     atomic_bool adopted;
 };
 
-static const char *const methods[HTTP_METHODS] = {
-    [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",      [HTTP_PUT] = "PUT",
-    [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS"};
-
-const char *http_method_name(enum http_method method)
-{
-    return methods[method];
-}
-
-/* ---- what was asked ---- */
-
-const char *http_header(const struct http_request *request, const char *name)
-{
-    return head_find(request->wire->wire.lines, request->wire->wire.line_count, name);
-}
-
-int http_cookie(const struct http_request *request, const char *name, char *out, size_t size)
-{
-    const char *line = http_header(request, "Cookie");
-    return line != NULL && head_cookie(line, name, out, size);
-}
-
-int http_query(const struct http_request *request, const char *name, char *out, size_t size)
-{
-    return url_value(request->query, name, out, size);
-}
-
-bool http_query_has(const struct http_request *request, const char *name)
-{
-    char waste[HTTP_PATH_MAX];
-    return url_value(request->query, name, waste, sizeof waste) != 0;
-}
-
-int64_t http_query_int(const struct http_request *request, const char *name, int64_t fallback)
-{
-    char text[24], *end;
-    if (http_query(request, name, text, sizeof text) != 1 || *text == '\0')
-        return fallback;
-    errno = 0;
-    long long number = strtoll(text, &end, 10);
-    return errno == 0 && *end == '\0' ? number : fallback;
-}
-
 /* ---- bodies ---- */
 
 int64_t http_read(struct http_request *request, void *bytes, size_t size)
@@ -248,7 +205,7 @@ static int take_lines(struct wire *wire, const struct mg_request_info *info)
 static int take_method(struct http_request *request, const char *name)
 {
     for (int i = 0; i < HTTP_METHODS; i++)
-        if (strcmp(methods[i], name) == 0) {
+        if (strcmp(http_method_name((enum http_method)i), name) == 0) {
             request->method = (enum http_method)i;
             return 0;
         }

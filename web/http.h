@@ -48,7 +48,7 @@ struct http_request {
     int port;                 /* the box's port that it came in by */
     int64_t length;           /* of the body as announced; 0 none; -1 chunked: not known */
     bool expects;             /* the client waits for our 100 before it sends the body */
-    struct http_wire *wire;   /* the connection and the answer so far; http.c's and reply.c's */
+    struct http_wire *wire;   /* the connection and the answer so far: see wire.h */
 };
 
 /* ---- what was asked ---- */

@@ -1,0 +1,52 @@
+/*
+ * asked: what a request says in its head; http.h has the manual.
+ */
+#include "web/url.h"
+#include "web/wire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const methods[HTTP_METHODS] = {
+    [HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",      [HTTP_PUT] = "PUT",
+    [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE", [HTTP_OPTIONS] = "OPTIONS"};
+
+const char *http_method_name(enum http_method method)
+{
+    return methods[method];
+}
+
+/* ---- what was asked ---- */
+
+const char *http_header(const struct http_request *request, const char *name)
+{
+    return head_find(request->wire->wire.lines, request->wire->wire.line_count, name);
+}
+
+int http_cookie(const struct http_request *request, const char *name, char *out, size_t size)
+{
+    const char *line = http_header(request, "Cookie");
+    return line != NULL && head_cookie(line, name, out, size);
+}
+
+int http_query(const struct http_request *request, const char *name, char *out, size_t size)
+{
+    return url_value(request->query, name, out, size);
+}
+
+bool http_query_has(const struct http_request *request, const char *name)
+{
+    char waste[HTTP_PATH_MAX];
+    return url_value(request->query, name, waste, sizeof waste) != 0;
+}
+
+int64_t http_query_int(const struct http_request *request, const char *name, int64_t fallback)
+{
+    char text[24], *end;
+    if (http_query(request, name, text, sizeof text) != 1 || *text == '\0')
+        return fallback;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    return errno == 0 && *end == '\0' ? number : fallback;
+}
