@@ -174,9 +174,12 @@ void signin_join(struct call *call)
 void signin_leave(struct call *call)
 {
     const struct visitor *visitor = &call->visitor;
-    if (visitor->known && !visitor->by_token)
+    if (visitor->known && !visitor->by_token &&
         store_run(call->store, "DELETE FROM credential WHERE id = ? AND kind = 'browser'", "i",
-                  visitor->credential_id);
+                  visitor->credential_id) < 0) {
+        reply_error(call->http, 503, "The box cannot sign you out now; try again in a moment.");
+        return;
+    }
     reply_cookie(call->http, VISITOR_COOKIE, "", 0);
     reply_redirect(call->http, 303, "/");
 }
