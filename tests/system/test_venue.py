@@ -4,10 +4,11 @@ import os
 import re
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, needs, needs_root, program, wait_for
+from conftest import ROOT, descendants, needs, needs_root, program, wait_for
 from lan import Lan
 
 OTHER = 12345  # a user who is nobody here
@@ -66,14 +67,34 @@ def test_check_sees_a_firewall(make_box):
         assert "udp 53, 67, 5353" in found and "nft insert rule inet filter input tcp dport" in found
 
 
-def test_services_without_a_lan_have_no_rights(make_box):
+def rights(pid):
+    """The sets of capabilities of a process by name."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return {name: int(bits, 16) for name, bits in re.findall(r"^Cap(\w+):\t(\w+)$", file.read(), re.M)}
+
+
+def test_without_a_lan_nobody_has_rights(make_box):
     needs_root()
     box = make_box(box={"user": "nobody"}, dhcp={"user": "nobody"}, start=False)
     box.folder.chmod(0o755)
     box.start()
-    status = open(f"/proc/{box.pid('dhcp')}/status").read()
-    for which in ("CapEff", "CapPrm", "CapBnd", "CapAmb"):
-        assert int(re.search(f"{which}:\t(.*)", status)[1], 16) == 0, which
+    assert not any(rights(box.pid("dhcp")).values())
+
+
+def test_with_a_lan_exactly_three(make_box):
+    """NET_BIND_SERVICE, NET_ADMIN and NET_RAW, for riad-dhcp and the dnsmasq that it starts."""
+    with Lan() as lan:
+        box = lan.box(make_box, start=False, box={"user": "nobody"}, dhcp={"user": "nobody"})
+        box.folder.chmod(0o755)
+        box.start()
+        wait_for(lambda: "serves DHCP" in box.service("dhcp")["text"], "DHCP")
+        children = descendants(box.pid("dhcp"))
+        dnsmasqs = [pid for pid, row in children.items() if "dnsmasq --conf-file" in row[3]]
+        assert len(dnsmasqs) == 2, "itself, and its hand that starts the script"
+        for pid in (box.pid("dhcp"), *dnsmasqs):
+            has = rights(pid)
+            assert re.search(r"^Uid:(\t65534){4}$", Path(f"/proc/{pid}/status").read_text(), re.M), pid
+            assert has["Eff"] == has["Bnd"] == 0x3400 and not any(bits & ~0x3400 for bits in has.values()), has
 
 
 def unit_capabilities():
