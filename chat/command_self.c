@@ -283,7 +283,7 @@ void command_token(struct store *store, struct request *request)
 
     if (own_credentials(store, request, "token"))
         return;
-    if (expires != NULL && when_duration_parse(expires, &life) != 0) {
+    if (expires != NULL && (when_duration_parse(expires, &life) != 0 || life == 0)) {
         command_fail(request, 2, "--expires takes a time like 12h or 7d");
         return;
     }

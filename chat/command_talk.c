@@ -232,7 +232,9 @@ void command_delete(struct store *store, struct request *request)
         command_fail(request, 1, "nothing was said here that could be taken back");
         return;
     }
-    if (conversation_get(store, id, keep_message, &message) != 1) {
+    if (conversation_get(store, id, keep_message, &message) != 1 ||
+        (message.room_id == 0 && message.person_id != request->person.id &&
+         message.to_id != request->person.id)) { /* what is private is there for two */
         command_fail(request, 1, "there is no message of that number");
         return;
     }

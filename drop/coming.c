@@ -58,6 +58,10 @@ int drop_coming_list(struct drop *drop, const struct drop_actor *actor, drop_com
     rows_open(&rows, drop->store, COMING_COLUMNS "ORDER BY a.id", "");
     while ((found = rows_next(&rows)) == 1) {
         take_row(drop, &rows, actor ? actor : &nobody, &coming);
+        if (drop->nameless) {
+            coming.person_id = 0;
+            coming.owner[0] = '\0';
+        }
         each(context, &coming);
     }
     rows_close(&rows);

@@ -68,6 +68,7 @@ struct drop_file {
     int64_t person_id;          /* 0: nobody's, a guest's */
     char owner[NAME_MAX_BYTES]; /* "" likewise */
     bool yours;                 /* the actor given to drop_look_as owns it */
+    bool nameless;              /* somebody's, and whose is not told */
     bool by_hand;               /* put there on the box's disk: nobody's, not even a guest's */
     int64_t size, created_at, modified_at, downloads;
     bool has_sha256; /* not yet for what was just put there by hand */
@@ -109,6 +110,9 @@ struct drop_query {
     bool newest;               /* newest first rather than by name */
     bool off_shelf;            /* without shelf/, which may hold whole repositories */
 };
+/* Whether lists from now on tell whose a file is (they do at first). Strangers are not told while
+ * newcomers are not let in: owner is "" and person_id 0 then. */
+void drop_name_owners(struct drop *drop, bool yes);
 /* each must not use the drop's store. 0 or -1. */
 int drop_list(struct drop *drop, const struct drop_query *query, drop_each *each, void *context);
 /* Files and their bytes. 0 or -1. */

@@ -32,6 +32,7 @@ struct drop {
     struct store *store;
     int root_fd;     /* drop/ */
     int arriving_fd; /* drop/.arriving/ */
+    bool nameless;   /* lists tell nobody's name, see drop_name_owners */
 };
 
 /* ---- drop.c ---- */

@@ -48,7 +48,23 @@ static void take_row(struct rows *rows, const struct drop_actor *actor, struct d
 
 const char *drop_owner_text(const struct drop_file *file)
 {
+    if (file->nameless)
+        return "somebody";
     return *file->owner ? file->owner : file->by_hand ? "the organiser" : "a guest";
+}
+
+void drop_name_owners(struct drop *drop, bool yes)
+{
+    drop->nameless = !yes;
+}
+
+static void leave_out_name(const struct drop *drop, struct drop_file *file)
+{
+    if (!drop->nameless || file->person_id == 0)
+        return;
+    file->nameless = true;
+    file->person_id = 0;
+    file->owner[0] = '\0';
 }
 
 int drop_index_get(struct drop *drop, const char *path, const struct drop_actor *actor,
@@ -256,6 +272,7 @@ static int list_files(struct drop *drop, const struct drop_query *query, const c
     open_files(&rows, drop, query, after, &words);
     while ((found = rows_next(&rows)) == 1) {
         take_row(&rows, NULL, &file);
+        leave_out_name(drop, &file);
         each(context, &file);
     }
     rows_close(&rows);
@@ -277,6 +294,7 @@ static int64_t list_folders(struct drop *drop, const struct drop_query *query, c
               query->folder, after, query->limit > 0 ? query->limit : (int64_t)-1);
     for (; (found = rows_next(&rows)) == 1; count++) {
         take_folder(&rows, NULL, &file);
+        leave_out_name(drop, &file);
         each(context, &file);
     }
     rows_close(&rows);

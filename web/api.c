@@ -186,8 +186,9 @@ static int files_query(struct call *call, struct drop_query *query, struct files
         query_text(call, "after", texts->after, sizeof texts->after, &query->after) < 0)
         return -1;
     if (http_query(call->http, "person", name, sizeof name) == 1) {
-        bool found = person_by_name(call->store, name, &person) == 1;
-        if (!found && call->visitor.known)
+        bool may = visitor_may_listen(&call->visitor, call->config);
+        bool found = may && person_by_name(call->store, name, &person) == 1;
+        if (!found && may && call->visitor.known)
             return reply_error(call->http, 404, "Nobody has that name."), -1;
         query->person_id = found ? person.id : PERSON_NOBODY;
     }

@@ -223,6 +223,16 @@ static void answer_done(struct call *call, const struct act_wish *wish, const ch
     buf_done(&back);
 }
 
+static void answer_failed(struct call *call, enum person_act result, struct buf *told)
+{
+    int status = result == ACT_FAILED ? 500 : result == ACT_NOBODY ? 404 : 409;
+    buf_putc(told, '.');
+    if (page_wants_html(call))
+        page_note(call, status, "That did not work", buf_text(told), "/people", "Back");
+    else
+        reply_error(call->http, status, "That did not work: %s", buf_text(told));
+}
+
 static void carry_out(struct call *call, const struct act *act, const struct act_wish *wish)
 {
     struct buf told;
@@ -231,11 +241,7 @@ static void carry_out(struct call *call, const struct act *act, const struct act
     if (result == ACT_DONE)
         answer_done(call, wish, buf_text(&told));
     else
-        page_note(call,
-                  result == ACT_FAILED   ? 500
-                  : result == ACT_NOBODY ? 404
-                                         : 409,
-                  "That did not work", buf_text(&told), "/people", "Back");
+        answer_failed(call, result, &told);
     buf_done(&told);
 }
 

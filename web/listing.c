@@ -178,9 +178,10 @@ void listing_wish(struct call *call, const char *folder, struct listing_wish *wi
     query->words = wish->words[0] == '\0' ? NULL : wish->words;
     query->after = wish->after[0] == '\0' ? NULL : wish->after;
     if (wish->person[0] != '\0') {
-        if (person_by_name(call->store, wish->person, &person) == 1)
+        bool may = visitor_may_listen(&call->visitor, call->config);
+        if (may && person_by_name(call->store, wish->person, &person) == 1)
             query->person_id = person.id;
-        else if (!call->visitor.known)
+        else if (!may || !call->visitor.known)
             query->person_id = PERSON_NOBODY;
         else
             wish->trouble = "There is nobody of that name.";

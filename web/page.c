@@ -72,6 +72,13 @@ void page_note(struct call *call, int status, const char *heading, const char *t
                const char *way, const char *way_text)
 {
     struct buf body;
+    if (!page_wants_html(call)) {
+        if (status >= 400)
+            reply_error(call->http, status, "%s. %s", heading, text);
+        else
+            reply_text(call->http, status, "%s. %s", heading, text);
+        return;
+    }
     buf_init(&body, PAGE_MAX);
     const struct template_value values[] = {
         TEMPLATE_TEXT("heading", heading),
@@ -122,7 +129,7 @@ const struct route page_routes[] = {
     {ROUTE_POST, "/chat/messages", talk_say,       ROUTE_PERSON  },
     {ROUTE_POST, "/chat/remove",   talk_remove,    ROUTE_PERSON  },
     {ROUTE_READ, "/api/messages",  talk_messages,  ROUTE_LISTENER},
-    {ROUTE_POST, "/delete",        listing_delete, ROUTE_ANYBODY },
+    {ROUTE_POST, "/delete",        listing_delete, ROUTE_ADMITTED},
     {ROUTE_READ, "/people",        people_answer,  ROUTE_LISTENER},
     {ROUTE_READ, "/people/:",      hosts_person,   ROUTE_HOST    },
     {ROUTE_POST, "/people/act",    hosts_act,      ROUTE_HOST    },

@@ -34,7 +34,8 @@ void page_qr(struct call *call, const char *address);
 void page_reply(struct call *call, int status, const char *heading, const char *kind,
                 const struct buf *body);
 
-/* Ends a call with a page that says one thing, with a way on (a path and what it is called). */
+/* Ends a call with a page that says one thing, with a way on (a path and what it is called); to
+ * whoever does not ask for HTML, with heading and text as an answer or an error. */
 void page_note(struct call *call, int status, const char *heading, const char *text,
                const char *way, const char *way_text);
 

@@ -21,17 +21,17 @@ const struct route web_routes[] = {
     {ROUTE_READ,          "/api/leases", api_leases,     ROUTE_HOST    },
     {ROUTE_READ,          "/files",      files_slash,    ROUTE_ANYBODY },
     {ROUTE_READ,          "/files/*",    files_answer,   ROUTE_ANYBODY },
-    {ROUTE(HTTP_PUT),     "/files/*",    upload_put,     ROUTE_ANYBODY },
-    {ROUTE(HTTP_POST),    "/files/*",    post_form,      ROUTE_ANYBODY },
-    {ROUTE(HTTP_DELETE),  "/files/*",    files_delete,   ROUTE_ANYBODY },
+    {ROUTE(HTTP_PUT),     "/files/*",    upload_put,     ROUTE_ADMITTED},
+    {ROUTE(HTTP_POST),    "/files/*",    post_form,      ROUTE_ADMITTED},
+    {ROUTE(HTTP_DELETE),  "/files/*",    files_delete,   ROUTE_ADMITTED},
     {ROUTE(HTTP_OPTIONS), "/uploads",    tus_options,    ROUTE_ANYBODY },
     {ROUTE(HTTP_OPTIONS), "/uploads/*",  tus_options,    ROUTE_ANYBODY },
-    {ROUTE(HTTP_POST),    "/uploads/",   tus_create,     ROUTE_ANYBODY },
-    {ROUTE(HTTP_POST),    "/uploads",    tus_create,     ROUTE_ANYBODY },
+    {ROUTE(HTTP_POST),    "/uploads/",   tus_create,     ROUTE_ADMITTED},
+    {ROUTE(HTTP_POST),    "/uploads",    tus_create,     ROUTE_ADMITTED},
     {ROUTE(HTTP_HEAD),    "/uploads/:",  tus_head,       ROUTE_ANYBODY },
-    {ROUTE(HTTP_PATCH),   "/uploads/:",  tus_patch,      ROUTE_ANYBODY },
-    {ROUTE(HTTP_POST),    "/uploads/:",  tus_override,   ROUTE_ANYBODY },
-    {ROUTE(HTTP_DELETE),  "/uploads/:",  tus_delete,     ROUTE_ANYBODY },
+    {ROUTE(HTTP_PATCH),   "/uploads/:",  tus_patch,      ROUTE_ADMITTED},
+    {ROUTE(HTTP_POST),    "/uploads/:",  tus_override,   ROUTE_ADMITTED},
+    {ROUTE(HTTP_DELETE),  "/uploads/:",  tus_delete,     ROUTE_ADMITTED},
     {ROUTE_READ,          "/opam",       opam_answer,    ROUTE_ANYBODY },
     {ROUTE_READ,          "/opam/*",     opam_answer,    ROUTE_ANYBODY },
     {0,                   NULL,          NULL,           ROUTE_ANYBODY },
@@ -39,11 +39,11 @@ const struct route web_routes[] = {
 
 /* After the pages': what is dropped straight onto the box. */
 static const struct route last_routes[] = {
-    {ROUTE(HTTP_PUT),  "/:", upload_bare, ROUTE_ANYBODY},
-    {ROUTE(HTTP_PUT),  "/",  upload_bare, ROUTE_ANYBODY}, /* a pipe without a name: 400 */
-    {ROUTE_READ,       "/:", files_bare,  ROUTE_ANYBODY},
-    {ROUTE(HTTP_POST), "/",  post_form,   ROUTE_ANYBODY},
-    {0,                NULL, NULL,        ROUTE_ANYBODY},
+    {ROUTE(HTTP_PUT),  "/:", upload_bare, ROUTE_ADMITTED},
+    {ROUTE(HTTP_PUT),  "/",  upload_bare, ROUTE_ADMITTED}, /* a pipe without a name: 400 */
+    {ROUTE_READ,       "/:", files_bare,  ROUTE_ANYBODY },
+    {ROUTE(HTTP_POST), "/",  post_form,   ROUTE_ADMITTED},
+    {0,                NULL, NULL,        ROUTE_ANYBODY },
 };
 
 /* Whether path fits pattern; *rest is what the pattern's end stood for. */
@@ -147,28 +147,42 @@ static void say_banned(struct call *call, const char *reason)
     reply_error(call->http, 403, "You are banned here%s%s.", *reason == '\0' ? "" : ": ", reason);
 }
 
-/* Whether somebody there, or this person, may write at all; else the answer has been given. */
+static void say_bad_token(struct call *call)
+{
+    reply_extra(call->http, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
+    reply_error(call->http, 401,
+                "This token is not good: it has been revoked, has expired or was mistyped. "
+                "Make another: ssh in and type /token.");
+}
+
+/* Whether somebody there, or this person, may write at all; else the answer has been given. A
+ * browser or a token of somebody who is banned makes no guest and no new name either. */
 static bool is_welcome(struct call *call)
 {
     char *reason = NULL;
     int banned =
         ban_holds(call->store, call->visitor.actor.person_id, NULL, call->visitor.address, &reason);
+    if (banned == 0 && !call->visitor.known)
+        banned = visitor_banned(call->http, call->store, &reason);
     if (banned == 1)
         say_banned(call, reason);
     else if (banned < 0)
         reply_error(call->http, 503, "The box cannot read its store just now; the log says why.");
+    else if (call->visitor.guessed)
+        say_bad_token(call);
     free(reason);
-    return banned == 0;
+    return banned == 0 && !call->visitor.guessed;
 }
 
 /* Whether the row is for this visitor; else the answer has been given. */
 static bool is_for(struct call *call, enum route_who who)
 {
     const struct visitor *visitor = &call->visitor;
-    bool yes = who == ROUTE_ANYBODY ||
-               (who == ROUTE_LISTENER && visitor_may_listen(visitor, call->config)) ||
-               (who == ROUTE_PERSON && visitor->known) ||
-               (who == ROUTE_HOST && visitor->actor.host);
+    bool yes =
+        who == ROUTE_ANYBODY ||
+        (who == ROUTE_ADMITTED && (!visitor->known || visitor->person.role != ROLE_WAITING)) ||
+        (who == ROUTE_LISTENER && visitor_may_listen(visitor, call->config)) ||
+        (who == ROUTE_PERSON && visitor->known) || (who == ROUTE_HOST && visitor->actor.host);
     if (yes)
         return true;
     char *reason = NULL;
@@ -178,9 +192,7 @@ static bool is_for(struct call *call, enum route_who who)
     else if (visitor_banned(call->http, call->store, &reason) == 1)
         say_banned(call, reason);
     else if (visitor->guessed)
-        reply_error(call->http, 401,
-                    "This token is not good: it has been revoked, has expired or was mistyped. "
-                    "Make another: ssh in and type /token.");
+        say_bad_token(call);
     else
         reply_error(call->http, 401,
                     "Sign in first: ssh in and type /web, or ask a host to let you in.");
@@ -212,11 +224,10 @@ static bool guesses_too_much(struct call *call)
     return true;
 }
 
-/* A token that opened nothing counts as a guess. */
+/* A token that opened nothing counts as a guess; that of somebody who is banned (403) is none. */
 static void count_guess(struct call *call)
 {
-    int status = reply_status(call->http);
-    if (call->visitor.guessed && (status == 401 || status == 403))
+    if (call->visitor.guessed && reply_status(call->http) == 401)
         guess_wrong(call->visitor.address);
 }
 
@@ -240,6 +251,7 @@ static void dispatch(struct call *call)
     else if (call_acquire(call) < 0 || visitor_of(call->http, call->store, &call->visitor) < 0)
         reply_error(call->http, 503, "The box cannot read its store just now; the log says why.");
     else if (!guesses_too_much(call)) {
+        call_name_owners(call);
         answer_row(call, row);
         count_guess(call);
     }

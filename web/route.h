@@ -38,6 +38,7 @@ typedef void route_handler(struct call *call);
 
 enum route_who {
     ROUTE_ANYBODY,
+    ROUTE_ADMITTED, /* guests, too, but nobody who waits for a host to let them in: 403 */
     ROUTE_LISTENER, /* people and words: signed in, or newcomers are open; else 401 */
     ROUTE_PERSON,   /* signed in, else 401 */
     ROUTE_HOST,     /* a host, else 401 or 403 */
@@ -61,6 +62,9 @@ extern const struct route page_routes[];
  */
 void call_release(struct call *call);
 int call_acquire(struct call *call);
+/* Lets the lists of the drop name people only to a visitor who may read who is there; call_acquire
+ * does, and whoever finds out later who the visitor is. */
+void call_name_owners(struct call *call);
 
 /* Answers: finds the row, or says why not. The http_handler's work. */
 void route_answer(struct call *call);

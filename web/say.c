@@ -35,11 +35,12 @@ static const char *silence(const struct call *call, int *status)
 
 /* Where it goes: a room, or a person. Why not, or NULL. */
 static const char *address_message(struct call *call, const struct form *form,
-                                   struct message_new *message, struct room *room)
+                                   struct message_new *message, struct room *room, int *status)
 {
     const char *to = form_value(form, "to"), *name = form_value(form, "room");
     struct person person;
     message->person_id = call->visitor.person.id;
+    *status = 404;
     if (to[0] != '\0') {
         if (person_by_name(call->store, to, &person) != 1)
             return "There is nobody of that name.";
@@ -99,14 +100,15 @@ static void say(struct call *call, const struct form *form)
     struct message_new message = {0};
     struct room room = {0};
     struct buf text;
-    int status = 404;
+    int status = 0;
     int64_t id = 0;
     buf_init(&text, MESSAGE_MAX_TEXT);
-    const char *trouble = address_message(call, form, &message, &room);
+    /* Who may not write does not learn here either who is there to be written to. */
+    const char *trouble = silence(call, &status);
+    if (trouble == NULL)
+        trouble = address_message(call, form, &message, &room, &status);
     if (trouble == NULL)
         trouble = clean(call, form_value(form, "text"), &text, &message.kind, &status);
-    if (trouble == NULL)
-        trouble = silence(call, &status);
     message.text = buf_text(&text);
     if (trouble == NULL &&
         (conversation_say(call->store, &message, 1, &id) == -1 || store_sync(call->store) == -1)) {
@@ -135,15 +137,25 @@ void talk_say(struct call *call)
 
 /* ---- taking back ---- */
 
+/* Whose words they are, and whose else to see. */
 struct author {
-    int64_t person_id;
-    bool removed;
+    int64_t person_id, to_id;
+    bool private;
 };
 
 static void note_author(void *context, const struct message *message)
 {
     struct author *author = context;
-    *author = (struct author){.person_id = message->person_id, .removed = message->removed};
+    *author = (struct author){
+        .person_id = message->person_id, .to_id = message->to_id, .private = message->room_id == 0};
+}
+
+/* Whether there is such a message for this person: what is private is there for two. */
+static bool find_author(struct call *call, int64_t id, struct author *author)
+{
+    int64_t me = call->visitor.person.id;
+    return conversation_get(call->store, id, note_author, author) == 1 &&
+           (!author->private || author->person_id == me || author->to_id == me);
 }
 
 void talk_remove(struct call *call)
@@ -156,9 +168,9 @@ void talk_remove(struct call *call)
     sscanf(form_value(&form, "id"), "%lld", &id);
     form_done(&form);
     const struct person *person = &call->visitor.person;
-    if (conversation_get(call->store, id, note_author, &author) != 1)
+    if (!find_author(call, id, &author))
         reply_error(call->http, 404, "There is no such message.");
-    else if (author.person_id != person->id && person->role != ROLE_HOST)
+    else if (author.person_id != person->id && (author.private || person->role != ROLE_HOST))
         reply_error(call->http, 403, "Only who said it, or a host, can take it back.");
     else if (conversation_remove(call->store, id, person->id) == ACT_FAILED)
         reply_error(call->http, 500, "The box could not take it back.");

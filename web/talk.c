@@ -256,8 +256,12 @@ void talk_answer(struct call *call)
 {
     struct talk_wish wish;
     struct buf body;
-    buf_init(&body, 2 * PANEL_MAX);
     talk_wish(call, ROOM_LOBBY, &wish);
+    if (wish.trouble != NULL && !page_wants_html(call)) {
+        reply_error(call->http, 404, "%s", wish.trouble);
+        return;
+    }
+    buf_init(&body, 2 * PANEL_MAX);
     wish.alone = true;
     talk_panel(call, &wish, &body);
     search_put(&wish, &body);

@@ -101,8 +101,8 @@ void upload_token(struct call *call)
     visitor_greet(call->http, &call->visitor);
     if (call->visitor.known || !call->visitor.has_guest)
         return;
-    reply_early(call->http, "Drop-Token", "%s", call->visitor.secret);
-    reply_extra(call->http, "Drop-Token", "%s", call->visitor.secret);
+    reply_early(call->http, "Drop-Token", VISITOR_DROP_TOKEN "%s", call->visitor.secret);
+    reply_extra(call->http, "Drop-Token", VISITOR_DROP_TOKEN "%s", call->visitor.secret);
 }
 
 void upload_put_told(struct call *call, struct buf *out, const struct drop_file *file)

@@ -10,13 +10,31 @@
 
 #define GUEST_COOKIE_LIFE_S (30 * 24 * 3600)
 
-/* `Bearer SECRET` into secret. */
-static bool bearer(const struct http_request *request, char secret[SECRET_TEXT])
+/* What a request's head says of who sends it. */
+enum proof { PROOF_NONE, PROOF_TOKEN, PROOF_GUEST };
+
+/* The secret of that, "" if it cannot be one. A guest's is told from a person's by its form or by
+ * its header, so that a person's token that has ended is never taken for a guest's. */
+static enum proof proof_of(const struct http_request *request, char secret[SECRET_TEXT])
 {
     const char *given = http_header(request, "Authorization");
-    if (given == NULL || strncasecmp(given, "Bearer ", 7) != 0)
+    enum proof proof = PROOF_TOKEN;
+    if (given == NULL || strncasecmp(given, "Bearer ", 7) != 0) {
         given = http_header(request, "Drop-Token");
-    return given != NULL && head_bearer(given, secret, SECRET_TEXT);
+        proof = PROOF_GUEST;
+    }
+    if (given == NULL)
+        return PROOF_NONE;
+    if (strncasecmp(given, "Bearer ", 7) == 0)
+        given += 7;
+    given += strspn(given, " ");
+    if (strncmp(given, VISITOR_DROP_TOKEN, strlen(VISITOR_DROP_TOKEN)) == 0) {
+        given += strlen(VISITOR_DROP_TOKEN);
+        proof = PROOF_GUEST;
+    }
+    if (!head_bearer(given, secret, SECRET_TEXT))
+        secret[0] = '\0';
+    return proof;
 }
 
 static void is_guest(struct visitor *visitor, const char *secret)
@@ -48,12 +66,15 @@ int visitor_of(struct http_request *request, struct store *store, struct visitor
     char secret[SECRET_TEXT];
     memset(visitor, 0, sizeof *visitor);
     visitor->address = request->address;
-    if (bearer(request, secret)) {
-        int found = known_by(store, visitor, "token", secret);
+    enum proof proof = proof_of(request, secret);
+    if (proof == PROOF_TOKEN) {
+        int found = secret[0] == '\0' ? 0 : known_by(store, visitor, "token", secret);
         visitor->guessed = found == 0;
-        if (found == 0)
-            is_guest(visitor, secret);
         return found < 0 ? -1 : 0;
+    }
+    if (proof == PROOF_GUEST && secret[0] != '\0') {
+        is_guest(visitor, secret);
+        return 0;
     }
     if (http_cookie(request, VISITOR_GUEST_COOKIE, secret, sizeof secret) == 1 &&
         strlen(secret) == SECRET_TEXT - 1)
@@ -68,7 +89,7 @@ int visitor_banned(struct http_request *request, struct store *store, char **rea
 {
     char secret[SECRET_TEXT];
     uint8_t digest[DIGEST_SHA256_SIZE];
-    bool token = bearer(request, secret);
+    bool token = proof_of(request, secret) == PROOF_TOKEN;
     if (!token && (http_cookie(request, VISITOR_COOKIE, secret, sizeof secret) != 1 ||
                    strlen(secret) != SECRET_TEXT - 1))
         return 0;

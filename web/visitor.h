@@ -4,7 +4,7 @@
  * A person, by the cookie of a browser that signed in, or by a bearer token; otherwise a guest.
  * A guest may carry a secret, so that they can go on with their own uploads and delete them: in the
  * cookie VISITOR_GUEST_COOKIE (browsers), or as a bearer token that an upload's answer gave
- * (`Drop-Token`). Only its digest is kept with the files.
+ * (`Drop-Token`), whose beginning tells it from a person's. Only its digest is kept with the files.
  *
  * Writes (all but GET, HEAD, OPTIONS) with a foreign or null Origin, or that the browser itself
  * calls cross-site, are refused before a visitor is made of anybody: a cookie never acts for
@@ -19,13 +19,14 @@
 
 #define VISITOR_COOKIE       "riad"       /* a signed-in browser's secret */
 #define VISITOR_GUEST_COOKIE "riad_guest" /* a guest's */
+#define VISITOR_DROP_TOKEN   "guest-"     /* what a Drop-Token begins with, before the secret */
 
 struct visitor {
     bool known; /* a person: person and credential_id are filled in */
     struct person person;
     int64_t credential_id;
     bool by_token;            /* known by a bearer token, not by a cookie */
-    bool guessed;             /* sent a token that is no person's: a guest's own, or a guess */
+    bool guessed;             /* sent a token that is no person's: ended, mistyped or a guess */
     bool has_guest;           /* carries a guest's secret (a person may, too: from before) */
     char secret[SECRET_TEXT]; /* that secret */
     struct drop_actor actor;  /* the same for the drop's calls */

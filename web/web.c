@@ -134,6 +134,12 @@ static void desk_give(struct desk *desk)
         desk_free(desk);
 }
 
+void call_name_owners(struct call *call)
+{
+    if (call->drop != NULL)
+        drop_name_owners(call->drop, visitor_may_listen(&call->visitor, call->config));
+}
+
 int call_acquire(struct call *call)
 {
     if (call->desk != NULL)
@@ -143,6 +149,7 @@ int call_acquire(struct call *call)
         return -1;
     call->store = call->desk->store;
     call->drop = call->desk->drop;
+    call_name_owners(call);
     return 0;
 }
 

@@ -242,7 +242,7 @@ void you_token(struct call *call)
     if (form_read(call->http, &form) == -1)
         return;
     const char *expires = form_value(&form, "expires");
-    if (expires[0] != '\0' && when_duration_parse(expires, &life_s) == -1) {
+    if (expires[0] != '\0' && (when_duration_parse(expires, &life_s) == -1 || life_s == 0)) {
         reply_error(call->http, 400, "How long is written as in 7d, 12h or 30m.");
     } else {
         secret_new(secret);

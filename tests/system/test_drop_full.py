@@ -126,7 +126,7 @@ def test_tus_keeps_what_came_and_goes_on(disk):
 def test_put_without_a_length_keeps_what_came(disk):
     """`… | curl -T -`: nobody knows beforehand; `curl -C` goes on."""
     box, content = disk.box, os.urandom(6 << 20)
-    owner = {"Authorization": "Bearer " + "F" * 22}
+    owner = {"Authorization": "Bearer guest-" + "F" * 22}
     disk.leave(2 << 20)
     assert send(box, "PUT", "/files/put.bin", content, owner, "-T", "-") == (507, SENTENCE)
     offset = int(box.request("HEAD", "/files/put.bin", headers=owner)[1]["upload-offset"])

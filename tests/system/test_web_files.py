@@ -244,7 +244,7 @@ def test_what_has_only_just_begun_to_arrive_is_found(web):
 
 
 def test_who_follows_an_upload_that_breaks_off_gets_the_rest_when_it_goes_on(web):
-    token = "A" * 22
+    token = "guest-" + "A" * 22
     put = socket.create_connection(("127.0.0.1", web.web_port))
     put.sendall(b"PUT /files/broken HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n"
                 b"Authorization: Bearer " + token.encode() + b"\r\n\r\n")  # fmt: skip
