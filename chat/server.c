@@ -5,25 +5,20 @@
 #include "base/mem.h"
 #include "base/sandbox.h"
 #include "base/when.h"
+#include "chat/server_door.h"
 #include "chat/session_guard.h"
 #include "config/start.h"
 #include "drop/drop.h"
 
 #include <errno.h>
 #include <libssh/libssh.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define EVENTS          256
-#define REFUSE_MS       60000
-#define KEEPALIVE_S     30    /* a silent connection is asked after this long, */
-#define KEEPALIVE_TRIES 3     /* this often, */
-#define KEEPALIVE_GAP_S 10    /* this far apart */
-#define UNSENT_MS       60000 /* what nobody acknowledges for so long ends it */
+#define EVENTS 256
 
 /* What ssh-audit finds nothing to say against. */
 #define KEX "curve25519-sha256,curve25519-sha256@libssh.org"
@@ -128,18 +123,12 @@ static char is_service, is_worker, is_carriers, is_listening;
 
 static int watch_all(struct server *server)
 {
-    int fds[LISTEN_MAX];
-    size_t count = service_fds_named(server->service, "listen", fds, LISTEN_MAX);
-
     server->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (server->epoll < 0 || watch(server, service_fd(server->service), &is_service) != 0 ||
         watch(server, worker_fd(server->worker), &is_worker) != 0 ||
         watch(server, carriers_fd(server->carriers), &is_carriers) != 0)
         return -1;
-    for (size_t i = 0; i < count && i < LISTEN_MAX; i++)
-        if (watch(server, fds[i], &is_listening) != 0)
-            return -1;
-    return 0;
+    return door_open(server, &is_listening);
 }
 
 static int confine(struct server *server)
@@ -193,8 +182,6 @@ int server_open(struct server *server, struct service *service, struct config *c
     return sandbox_calls(SERVICE_CHAT);
 }
 
-/* ---- accepting ---- */
-
 void server_touch(struct server *server, struct session *session)
 {
     if (session->dirty)
@@ -202,107 +189,6 @@ void server_touch(struct server *server, struct session *session)
     session->dirty = true;
     session->dirty_next = server->dirty;
     server->dirty = session;
-}
-
-void server_refuse(struct server *server, const char *address)
-{
-    size_t at = server->next_refused++ % SERVER_REFUSED;
-
-    snprintf(server->refused[at].address, sizeof(server->refused[at].address), "%s", address);
-    server->refused[at].until = when_monotonic_ms() + REFUSE_MS;
-}
-
-static bool is_refused(const struct server *server, const char *address)
-{
-    int64_t now = when_monotonic_ms();
-
-    for (size_t i = 0; i < SERVER_REFUSED; i++)
-        if (server->refused[i].until > now && strcmp(server->refused[i].address, address) == 0)
-            return true;
-    return false;
-}
-
-/* Why one more from that address is too many, or NULL. Makes room among those who have not said who
- * they are by ending the oldest: whoever means it has signed in long before. */
-static const char *too_many(struct server *server, const char *address)
-{
-    const struct config_chat *limits = &server->config->chat;
-    struct session *oldest = NULL;
-    int64_t same = 0;
-
-    if (is_refused(server, address))
-        return "refused for a minute";
-    for (struct session *one = server->sessions; one != NULL; one = one->next) {
-        same += strcmp(one->address, address) == 0;
-        if (!one->authenticated && !one->dead && (oldest == NULL || one->born < oldest->born))
-            oldest = one;
-    }
-    if (same >= limits->max_per_address)
-        return "too many connections from your address";
-    if (server->unauthenticated >= (size_t)limits->max_unauthenticated && oldest != NULL) {
-        oldest->dead = true;
-        server_touch(server, oldest);
-    }
-    return NULL;
-}
-
-static void set_socket(int fd)
-{
-    static const struct {
-        int level, option, value;
-    } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY,      1              },
-        {SOL_SOCKET,  SO_KEEPALIVE,     1              },
-        {IPPROTO_TCP, TCP_KEEPIDLE,     KEEPALIVE_S    },
-        {IPPROTO_TCP, TCP_KEEPINTVL,    KEEPALIVE_GAP_S},
-        {IPPROTO_TCP, TCP_KEEPCNT,      KEEPALIVE_TRIES},
-        {IPPROTO_TCP, TCP_USER_TIMEOUT, UNSENT_MS      },
-    };
-
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        setsockopt(fd, options[i].level, options[i].option, &options[i].value, sizeof(int));
-}
-
-static void take_connection(struct server *server, int fd, const union listen_address *peer)
-{
-    union listen_address own = {0};
-    socklen_t length = sizeof(own);
-    char address[LISTEN_TEXT_MAX], local[LISTEN_TEXT_MAX];
-    const char *why;
-
-    listen_host_text(peer, address);
-    getsockname(fd, &own.any, &length);
-    listen_host_text(&own, local);
-    why = too_many(server, address);
-    if (why != NULL) {
-        /* Lines before the version are allowed (RFC 4253, 4.2). */
-        dprintf(fd, "%s\r\n", why);
-        close(fd);
-        return;
-    }
-    set_socket(fd);
-    session_new(server, fd, address, local);
-}
-
-static void accept_all(struct server *server)
-{
-    int fds[LISTEN_MAX];
-    size_t count = service_fds_named(server->service, "listen", fds, LISTEN_MAX);
-
-    for (size_t i = 0; i < count && i < LISTEN_MAX; i++) {
-        union listen_address peer = {0};
-        socklen_t length = sizeof(peer);
-        int fd;
-
-        /* Some at a time: those who are here do not wait for a crowd at the door. */
-        for (int n = 0; n < 8; n++) {
-            length = sizeof(peer);
-            fd = accept4(fds[i], &peer.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-            if (fd < 0)
-                break;
-            take_connection(server, fd, &peer);
-        }
-    }
 }
 
 /* ---- the loop ---- */
@@ -390,6 +276,7 @@ static void tick(struct server *server)
     /* The loop turns: that is what the keeper wants to know. */
     service_beat(server->service);
     worker_look(server->worker);
+    door_tick(server);
     hall_tick(&server->hall, now);
     for (struct session *session = server->sessions; session != NULL; session = session->next)
         session_tick(session, now);
@@ -438,7 +325,7 @@ static void turn(struct server *server)
         pump_marked(server);
     reap(server);
     if (knocks)
-        accept_all(server);
+        door_answer(server);
 }
 
 void server_run(struct server *server)

@@ -36,6 +36,10 @@ struct server {
     } refused[SERVER_REFUSED];
     size_t next_refused;
     struct {
+        void *mark; /* of the listening sockets among the epoll's */
+        bool shut;
+    } door;
+    struct {
         struct config *config;
     } * old; /* those that were replaced by a reload; others may still read them */
     size_t old_count;
@@ -53,8 +57,5 @@ void server_close(struct server *server);
 
 /* Marks a session for the next pump. */
 void server_touch(struct server *server, struct session *session);
-
-/* Refuses connections from that address for a minute. */
-void server_refuse(struct server *server, const char *address);
 
 #endif

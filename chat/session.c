@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/when.h"
 #include "chat/server.h"
+#include "chat/server_door.h"
 
 #include <libssh/libssh.h>
 #include <stdio.h>
@@ -58,7 +59,7 @@ void session_free(struct session *session)
     struct lane *next;
 
     if (session->refuse_address)
-        server_refuse(server, session->address);
+        door_refuse(server, session->address);
     *session->link = session->next;
     if (session->next != NULL)
         session->next->link = session->link;

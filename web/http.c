@@ -3,29 +3,22 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/when.h"
+#include "web/accept.h"
 #include "web/reply.h"
 #include "web/url.h"
 #include "web/wire.h"
 
 #include <civetweb.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DEFER_ACCEPT_S   15
 #define SPARE_THREADS    8 /* that only say 503 */
-#define LISTENS_MAX      8
 #define CONNECTION_QUEUE 256
-#define FD_SCAN          64 /* civetweb's own sockets have low numbers: they are born at the start */
 
 struct http {
     struct http_options options;
@@ -37,9 +30,7 @@ struct http {
     atomic_int busy;       /* requests */
     atomic_int held;
     atomic_bool stopping;
-    int listens[LISTENS_MAX]; /* where civetweb has ours */
-    bool ours[FD_SCAN];       /* were open before mg_start */
-    atomic_bool adopted;
+    struct accept doors;
 };
 
 /* ---- bodies ---- */
@@ -357,34 +348,11 @@ static int log_message(const struct mg_connection *connection, const char *messa
 
 /* ---- start and end ---- */
 
-static bool listens(int fd)
-{
-    int yes = 0;
-    socklen_t size = sizeof yes;
-    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes;
-}
-
-/* Our listening sockets take the place of those that civetweb opened: it has no call to adopt any.
- * This is the moment between its opening and its first accept. */
-static void adopt(struct http *http)
-{
-    size_t next = 0;
-    for (int fd = 3; fd < FD_SCAN && next < http->options.listen_count; fd++) {
-        if (http->ours[fd] || !listens(fd))
-            continue;
-        if (dup3(http->options.listens[next], fd, O_CLOEXEC) < 0)
-            log_errno("cannot hand a listening socket over");
-        else
-            http->listens[next++] = fd;
-    }
-    atomic_store(&http->adopted, next == http->options.listen_count);
-}
-
 static void *init_thread(const struct mg_context *context, int type)
 {
     struct http *http = mg_get_user_data(context);
     if (type == 0) {
-        adopt(http);
+        accept_adopt(&http->doors);
         return NULL;
     }
     return type == 1 ? &http->slots[atomic_fetch_add(&http->slot_count, 1)] : NULL;
@@ -392,14 +360,7 @@ static void *init_thread(const struct mg_context *context, int type)
 
 static void prepare(struct http *http)
 {
-    int defer = DEFER_ACCEPT_S;
-    for (int fd = 0; fd < FD_SCAN; fd++)
-        http->ours[fd] = fcntl(fd, F_GETFD) >= 0;
-    for (size_t i = 0; i < http->options.listen_count; i++) {
-        if (setsockopt(http->options.listens[i], IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer,
-                       sizeof defer) < 0)
-            log_debug("no TCP_DEFER_ACCEPT here");
-    }
+    accept_prepare(&http->doors, http->options.listens, http->options.listen_count);
     http->slots = mem_array((size_t)http->options.threads, sizeof *http->slots);
     for (int i = 0; i < http->options.threads; i++) {
         pthread_mutex_init(&http->slots[i].lock, NULL);
@@ -416,7 +377,7 @@ static struct mg_context *start_civetweb(struct http *http)
                                                   .connection_closed = connection_closed,
                                                   .log_message = log_message,
                                                   .init_thread = init_thread};
-    char ports[LISTENS_MAX * 16] = "", threads[16], queue[16];
+    char ports[ACCEPT_MAX * 16] = "", threads[16], queue[16];
     for (size_t i = 0; i < http->options.listen_count; i++)
         strcat(ports, i == 0 ? "127.0.0.1:0" : ",127.0.0.1:0");
     snprintf(threads, sizeof threads, "%d", http->options.threads);
@@ -463,8 +424,8 @@ static void schedule(int policy)
 
 struct http *http_start(const struct http_options *options)
 {
-    if (options->listen_count == 0 || options->listen_count > LISTENS_MAX) {
-        log_error("web needs 1 to %d listening sockets", LISTENS_MAX);
+    if (options->listen_count == 0 || options->listen_count > ACCEPT_MAX) {
+        log_error("web needs 1 to %d listening sockets", ACCEPT_MAX);
         return NULL;
     }
     struct http *http = mem_alloc(sizeof *http);
@@ -474,9 +435,9 @@ struct http *http_start(const struct http_options *options)
     schedule(SCHED_BATCH);
     http->context = start_civetweb(http);
     schedule(SCHED_OTHER);
-    for (int tries = 0; http->context != NULL && !http->adopted && tries < 500; tries++)
+    for (int tries = 0; http->context != NULL && !http->doors.adopted && tries < 500; tries++)
         usleep(1000);
-    if (http->context != NULL && http->adopted)
+    if (http->context != NULL && http->doors.adopted)
         return http;
     log_error("the web server did not start");
     if (http->context != NULL)
@@ -508,22 +469,12 @@ bool http_stopping(const struct http_request *request)
     return request->wire->wire.http->stopping;
 }
 
-/* From now on nobody is accepted: whoever comes waits in the sockets' backlog, which the keeper
- * holds open, for the next riad-web. */
-static void stop_listening(struct http *http)
-{
-    int nothing = eventfd(0, EFD_CLOEXEC);
-    for (size_t i = 0; nothing >= 0 && i < http->options.listen_count; i++)
-        if (dup3(nothing, http->listens[i], O_CLOEXEC) < 0)
-            log_errno("cannot stop listening");
-}
-
 void http_stop(struct http *http, int drain_ms)
 {
     if (http == NULL)
         return;
     http->stopping = true;
-    stop_listening(http);
+    accept_end(&http->doors);
     for (int64_t until = when_monotonic_ms() + drain_ms;
          http->busy > 0 && when_monotonic_ms() < until;)
         usleep(5000);

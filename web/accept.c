@@ -1,0 +1,70 @@
+#include "web/accept.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEFER_ACCEPT_S 15
+#define PAUSE_NS       100000000L
+
+void accept_prepare(struct accept *doors, const int *listens, size_t count)
+{
+    int defer = DEFER_ACCEPT_S;
+    doors->listens = listens;
+    doors->count = count;
+    for (int fd = 0; fd < ACCEPT_SCAN; fd++)
+        doors->were_open[fd] = fcntl(fd, F_GETFD) >= 0;
+    for (size_t i = 0; i < count; i++) {
+        if (setsockopt(listens[i], IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer) < 0)
+            log_debug("no TCP_DEFER_ACCEPT here");
+    }
+}
+
+static bool listens(int fd)
+{
+    int yes = 0;
+    socklen_t size = sizeof yes;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes;
+}
+
+void accept_adopt(struct accept *doors)
+{
+    size_t next = 0;
+    for (int fd = 3; fd < ACCEPT_SCAN && next < doors->count; fd++) {
+        if (doors->were_open[fd] || !listens(fd))
+            continue;
+        if (dup3(doors->listens[next], fd, O_CLOEXEC) < 0)
+            log_errno("cannot hand a listening socket over");
+        else
+            doors->places[next++] = fd;
+    }
+    atomic_store(&doors->adopted, next == doors->count);
+}
+
+void accept_end(struct accept *doors)
+{
+    int nothing = eventfd(0, EFD_CLOEXEC);
+    for (size_t i = 0; nothing >= 0 && i < doors->count; i++)
+        if (dup3(nothing, doors->places[i], O_CLOEXEC) < 0)
+            log_errno("cannot stop listening");
+}
+
+/* For civetweb, as the header tells. */
+int accept(int fd, __SOCKADDR_ARG peer, socklen_t *restrict length)
+{
+    int accepted = accept4(fd, peer, length, SOCK_CLOEXEC);
+    if (accepted < 0 &&
+        (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+        int why = errno;
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+        errno = why;
+    }
+    return accepted;
+}
