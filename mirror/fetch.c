@@ -205,17 +205,22 @@ static void add_header(struct transfer *transfer, const char *name, const char *
     free(line);
 }
 
+/* The method, and what it depends on. */
 static void set_conditions(struct transfer *transfer, const struct fetch_request *request)
 {
     char range[40];
 
     add_header(transfer, "If-None-Match", request->etag);
     add_header(transfer, "If-Modified-Since", request->modified);
+    if (request->kind == FETCH_FIRST_BYTE)
+        add_header(transfer, "Range", "bytes=0-0");
     if (request->offset > 0) {
         snprintf(range, sizeof range, "bytes=%lld-", (long long)request->offset);
         add_header(transfer, "Range", range);
         add_header(transfer, "If-Range", request->if_range);
     }
+    if (request->kind == FETCH_HEAD)
+        curl_easy_setopt(transfer->easy, CURLOPT_NOBODY, 1L);
     if (transfer->headers)
         curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
 }

@@ -58,8 +58,16 @@ struct fetch_calls {
                 const char *why);
 };
 
+/* What is asked for. */
+enum fetch_kind {
+    FETCH_GET,
+    FETCH_HEAD,       /* the head alone */
+    FETCH_FIRST_BYTE, /* the head and one byte: for sources that answer no HEAD */
+};
+
 struct fetch_request {
     const char *url;
+    enum fetch_kind kind;
     int64_t offset;              /* > 0: the rest from here on (Range) */
     const char *if_range;        /* with offset: a strong ETag, or NULL */
     const char *etag, *modified; /* make it conditional; NULL or "" not */

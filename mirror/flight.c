@@ -303,27 +303,6 @@ static void on_end(void *context, enum fetch_end end, const struct response *res
 
 /* ---- starting ---- */
 
-/* The caches of all repositories, each with the digest that opam asks for: the first listed. */
-static void put_caches(struct flight *flight, const struct checksum *sum)
-{
-    const struct config *config = flight->all->with.config;
-    char path[CHECKSUM_TEXT];
-
-    checksum_path(sum, path);
-    for (size_t i = 0; i < config->mirror_count; i++)
-        for (size_t k = 0; k < config->mirror[i].caches.count; k++) {
-            const char *base = config->mirror[i].caches.item[k];
-            size_t length = strlen(base);
-            char *url;
-
-            while (length > 0 && base[length - 1] == '/')
-                length--;
-            url = mem_printf("%.*s/%s", (int)length, base, path);
-            sources_put(&flight->sources, url);
-            free(url);
-        }
-}
-
 /* Finds out what it is and where it may be had, and opens its part. 0, or -1: it is over. */
 static int prepare(struct flight *flight)
 {
@@ -339,7 +318,7 @@ static int prepare(struct flight *flight)
     flight->repository = known.repository;
     if (flight->listed)
         snprintf(flight->label, sizeof flight->label, "%s", known.package);
-    put_caches(flight, &known.sums[0]);
+    sources_put_caches(&flight->sources, all->with.config, &known.sums[0]);
     for (size_t i = 0; i < known.url_count; i++)
         sources_put(&flight->sources, known.urls[i]);
     flight->part = part_open(all->with.cache, flight->name, known.sums, known.sum_count);

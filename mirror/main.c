@@ -4,6 +4,8 @@
  * It brings the indexes of the repositories and the archives that somebody waits for, and nothing
  * listens in it. One thread, one loop around libcurl's multi interface; what it is asked for are
  * rows of the table `flight`, what it brings are files below STATE/mirror, whole and verified.
+ * Started by `riad prefetch` with a descriptor for it, it only finds out how long archives are
+ * (mirror/sizes.h) and ends.
  */
 #include "base/log.h"
 #include "base/sandbox.h"
@@ -13,6 +15,7 @@
 #include "identity/event.h"
 #include "mirror/flights.h"
 #include "mirror/renew.h"
+#include "mirror/sizes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,21 +113,31 @@ static int confine(const struct config *config)
     return result;
 }
 
+/* What crossing the link takes, and no more. 0 or -1. */
+static int open_link(struct mirror_service *self)
+{
+    struct flights_with *with = &self->with;
+
+    with->config = &self->config;
+    with->cache = cache_open(&self->config);
+    if (!with->cache || confine(&self->config) < 0 || !(with->fetch = fetch_new()))
+        return -1;
+    fetch_set_rate(with->fetch, self->config.mirror[0].max_rate);
+    with->catalogues = catalogues_open(with->cache, &self->config);
+    return 0;
+}
+
 static int open_all(struct mirror_service *self)
 {
     struct flights_with *with = &self->with;
     char *path = config_path(&self->config, "store/riad.db");
 
-    with->config = &self->config;
-    with->cache = cache_open(&self->config);
-    if (with->cache && confine(&self->config) == 0)
+    if (open_link(self) == 0)
         with->store = store_open(path);
     free(path);
-    if (!with->store || !(with->fetch = fetch_new()))
+    if (!with->store)
         return -1;
     store_bells(with->store, self->service.others, SERVICE_OTHERS);
-    fetch_set_rate(with->fetch, self->config.mirror[0].max_rate);
-    with->catalogues = catalogues_open(with->cache, &self->config);
     self->seen = event_last(with->store);
     self->flights = flights_new(with);
     self->renew = renew_new(with, self->flights);
@@ -141,19 +154,33 @@ static void close_all(struct mirror_service *self)
     cache_close(self->with.cache);
 }
 
+static int serve(struct mirror_service *self)
+{
+    if (open_all(self) < 0)
+        return EXIT_FAILURE;
+    service_ready(&self->service);
+    loop(self);
+    return EXIT_SUCCESS;
+}
+
+static int tell_sizes(struct mirror_service *self, int fd)
+{
+    if (open_link(self) < 0 || sandbox_calls(SERVICE_MIRROR) < 0)
+        return EXIT_FAILURE;
+    return sizes_answer(&self->with, &self->service, fd) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     struct mirror_service self = {0};
-    int status;
+    int status, fd;
 
     if (config_start(&self.service, &self.config, SERVICE_MIRROR, argc, argv, &status) < 0)
         return status;
-    status = EXIT_FAILURE;
-    if (open_all(&self) == 0) {
-        service_ready(&self.service);
-        loop(&self);
-        status = EXIT_SUCCESS;
-    }
+    if (service_fds_named(&self.service, SIZES_FD, &fd, 1) == 1)
+        status = tell_sizes(&self, fd);
+    else
+        status = serve(&self);
     close_all(&self);
     service_end(&self.service);
     config_done(&self.config);

@@ -23,6 +23,26 @@ void sources_put(struct sources *sources, const char *url)
         sources->list[sources->count++] = (struct source){.url = mem_dup(url)};
 }
 
+void sources_put_caches(struct sources *sources, const struct config *config,
+                        const struct checksum *sum)
+{
+    char path[CHECKSUM_TEXT];
+
+    checksum_path(sum, path);
+    for (size_t i = 0; i < config->mirror_count; i++)
+        for (size_t k = 0; k < config->mirror[i].caches.count; k++) {
+            const char *base = config->mirror[i].caches.item[k];
+            size_t length = strlen(base);
+            char *url;
+
+            while (length > 0 && base[length - 1] == '/')
+                length--;
+            url = mem_printf("%.*s/%s", (int)length, base, path);
+            sources_put(sources, url);
+            free(url);
+        }
+}
+
 void sources_done(struct sources *sources)
 {
     for (size_t i = 0; i < sources->count; i++)

@@ -11,6 +11,8 @@
 #ifndef MIRROR_SOURCE_H
 #define MIRROR_SOURCE_H
 
+#include "config/config.h"
+#include "mirror/checksum.h"
 #include "mirror/range.h"
 
 #include <stdbool.h>
@@ -38,6 +40,10 @@ struct sources {
 
 /* Appends a URL (copied) that is not there yet; beyond SOURCES_MAX it is left out. */
 void sources_put(struct sources *sources, const char *url);
+/* Appends the caches of all repositories, each with the digest that opam asks for: the first that
+ * is listed. */
+void sources_put_caches(struct sources *sources, const struct config *config,
+                        const struct checksum *sum);
 void sources_done(struct sources *sources);
 
 /* The next to try at now_ms, where resume tells whether something is here already; NULL: none now.

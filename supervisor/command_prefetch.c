@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "base/when.h"
 #include "mirror/handler.h"
+#include "supervisor/lengths.h"
 #include "supervisor/mirrors.h"
+#include "supervisor/progress.h"
 #include "supervisor/show.h"
 
 #include <signal.h>
@@ -13,10 +15,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_FILE    ((size_t)4 << 20) /* bytes of a file that names packages */
-#define LOOK_MS     250
-#define PIPE_MS     10000 /* between two lines of progress to a pipe */
-#define BAR_COLUMNS 28
+#define MAX_FILE ((size_t)4 << 20) /* bytes of a file that names packages */
+#define LOOK_MS  250
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    interrupted = number;
+}
 
 /* ---- what is meant ---- */
 
@@ -67,6 +74,37 @@ static bool choose(struct mirrors *mirrors, const struct command_line *line)
 
 /* ---- before it begins ---- */
 
+/* How many archives are missing, and of how many of those the length is known. */
+static size_t count_known(const struct mirrors_archive *archives, size_t count, size_t *missing)
+{
+    size_t known = 0;
+
+    *missing = 0;
+    for (size_t i = 0; i < count; i++) {
+        *missing += archives[i].bytes < 0;
+        known += archives[i].bytes < 0 && archives[i].length >= 0;
+    }
+    return known;
+}
+
+/* `2 are to be fetched (34 MB)` */
+static void print_missing(const struct mirrors_archive *archives, size_t count)
+{
+    size_t missing, known = count_known(archives, count, &missing);
+    int64_t sum = 0;
+    char bytes[WHEN_MAX];
+
+    for (size_t i = 0; i < count; i++)
+        sum += archives[i].bytes < 0 && archives[i].length >= 0 ? archives[i].length : 0;
+    when_size_text(sum, bytes);
+    printf("%zu are to be fetched", missing);
+    if (known > 0)
+        printf(" (%s", bytes);
+    if (known > 0 && known < missing)
+        printf(", and %zu of unknown size", missing - known);
+    puts(known > 0 ? ")" : "");
+}
+
 static void print_totals(const struct mirrors_archive *archives, size_t count)
 {
     int64_t here = 0;
@@ -78,142 +116,65 @@ static void print_totals(const struct mirrors_archive *archives, size_t count)
         here += archives[i].bytes > 0 ? archives[i].bytes : 0;
     }
     when_size_text(here, bytes);
-    printf("%zu archives: %zu are here (%s), %zu are to be fetched\n", count, count - missing,
-           bytes, missing);
+    printf("%zu archives: %zu are here (%s), ", count, count - missing, bytes);
+    print_missing(archives, count);
+}
+
+/* Asks how long what is missing is; ^C ends the asking, and what is known is shown. */
+static void learn_lengths(const struct mirrors *mirrors, struct mirrors_archive *archives,
+                          size_t count)
+{
+    const struct sigaction action = {.sa_handler = on_interrupt};
+    struct lengths *lengths;
+    size_t missing, known = count_known(archives, count, &missing);
+
+    if (missing == 0)
+        return;
+    sigaction(SIGINT, &action, NULL);
+    lengths = lengths_ask(mirrors->config, archives, count);
+    while (!interrupted && lengths_look(lengths, LOOK_MS)) {
+        known = count_known(archives, count, &missing);
+        if (show_terminal()) {
+            printf("\r\033[Kasking for sizes: %zu of %zu", known, missing);
+            fflush(stdout);
+        }
+    }
+    lengths_end(lengths);
+    if (show_terminal())
+        fputs("\r\033[K", stdout);
+    if (known == 0 && !interrupted)
+        fputs("riad: no source says how long its archives are: is the link up?\n", stderr);
 }
 
 static void print_list(const struct mirrors_archive *archives, size_t count)
 {
     struct show_table table;
 
-    show_table_init(&table, 4);
-    show_table_row(&table, SHOW_DIM, "PACKAGE", "ARCHIVE", "BYTES", "URL");
+    show_table_init(&table, 5);
+    show_table_row(&table, SHOW_DIM, "PACKAGE", "ARCHIVE", "BYTES", "WHERE", "URL");
     for (size_t i = 0; i < count; i++) {
-        const struct universe_package *package = archives[i].package;
-        char *name = mem_printf("%s.%s", package->name, package->version);
-        char bytes[24] = "not here";
+        const struct mirrors_archive *archive = &archives[i];
+        int64_t length = archive->bytes >= 0 ? archive->bytes : archive->length;
+        char *name = mem_printf("%s.%s", archive->package->name, archive->package->version);
+        char bytes[24] = "unknown";
 
-        if (archives[i].bytes >= 0)
-            snprintf(bytes, sizeof bytes, "%lld", (long long)archives[i].bytes);
+        if (length >= 0)
+            snprintf(bytes, sizeof bytes, "%lld", (long long)length);
         show_table_row(&table, SHOW_PLAIN, name,
-                       archives[i].archive->extra ? archives[i].archive->extra : "url", bytes,
-                       archives[i].archive->url);
+                       archive->archive->extra ? archive->archive->extra : "url", bytes,
+                       archive->bytes >= 0 ? "here" : "to fetch", archive->archive->url);
         free(name);
     }
     show_table_print(&table, 0);
 }
 
-/* ---- progress ---- */
-
-struct progress {
-    struct mirrors *mirrors;
-    const struct mirrors_archive *archives;
-    size_t count, total, left; /* total: those that were to be fetched */
-    int64_t first_bytes, bytes, speed;
-    int64_t began_ms, told_ms;
-};
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
+/* Says what would be fetched. */
+static int list(const struct mirrors *mirrors, struct mirrors_archive *archives, size_t count)
 {
-    interrupted = number;
-}
-
-static int look(struct progress *progress)
-{
-    struct store *store = progress->mirrors->store;
-    int64_t left = 0, speed = 0;
-
-    if (store_int(store, &left,
-                  "SELECT count(*) FROM flight WHERE keep = 1 AND state IN ('wanted', 'flying')",
-                  "") < 0)
-        return -1;
-    store_int(store, &speed, "SELECT sum(speed) FROM flight WHERE state = 'flying'", "");
-    progress->left = (size_t)left < progress->total ? (size_t)left : progress->total;
-    progress->speed = speed;
-    progress->bytes = store_counter(store, MIRROR_COUNT_LINK) - progress->first_bytes;
-    return 0;
-}
-
-/* `12/345 archives, 67 MB, 1.2 MB/s, 5 min left`: time by the archives that have come so far. */
-static void describe(const struct progress *progress, char *out, size_t size)
-{
-    char bytes[WHEN_MAX], speed[WHEN_MAX], left[WHEN_MAX] = "";
-    size_t done = progress->total - progress->left;
-    int64_t past = (when_monotonic_ms() - progress->began_ms) / 1000;
-
-    when_size_text(progress->bytes, bytes);
-    when_size_text(progress->speed, speed);
-    if (done > 0 && progress->left > 0)
-        when_duration_text(past * (int64_t)progress->left / (int64_t)done + 1, left);
-    snprintf(out, size, "%zu/%zu archives, %s, %s/s%s%s%s", done, progress->total, bytes, speed,
-             *left ? ", " : "", left, *left ? " left" : "");
-}
-
-static void show(struct progress *progress, bool last)
-{
-    size_t full = progress->total
-                      ? BAR_COLUMNS * (progress->total - progress->left) / progress->total
-                      : BAR_COLUMNS;
-    int64_t now = when_monotonic_ms();
-    char text[160];
-
-    describe(progress, text, sizeof text);
-    if (show_terminal()) {
-        printf("\r\033[K[%.*s%*s] %s%s", (int)full, "############################",
-               (int)(BAR_COLUMNS - full), "", text, last ? "\n" : "");
-        fflush(stdout);
-    } else if (last || now - progress->told_ms >= PIPE_MS) {
-        progress->told_ms = now;
-        puts(text);
-        fflush(stdout);
-    }
-}
-
-/* Which archives did not come, and why. How many. */
-static size_t print_failures(struct progress *progress)
-{
-    size_t failed = 0;
-
-    for (size_t i = 0; i < progress->count; i++) {
-        const struct mirrors_archive *archive = &progress->archives[i];
-        char *error = NULL;
-
-        if (archive->bytes < 0 &&
-            store_text(progress->mirrors->store, &error,
-                       "SELECT error FROM flight WHERE name = ? AND state = 'failed'", "s",
-                       archive->name) == 1) {
-            fprintf(stderr, "riad: %s.%s: %s\n", archive->package->name, archive->package->version,
-                    strlen(error) > 4 ? error + 4 : error);
-            failed++;
-        }
-        free(error);
-    }
-    return failed;
-}
-
-/* Watches until all have come, or somebody interrupts. */
-static int watch(struct progress *progress)
-{
-    const struct sigaction action = {.sa_handler = on_interrupt};
-    size_t failed;
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    do {
-        if (look(progress) < 0)
-            return EXIT_FAILURE;
-        show(progress, progress->left == 0);
-        if (progress->left > 0)
-            usleep(LOOK_MS * 1000);
-    } while (progress->left > 0 && !interrupted);
-    if (interrupted) {
-        puts("\nThe box goes on fetching. The same command shows how far it is; --stop ends it.");
-        return EXIT_FAILURE;
-    }
-    failed = print_failures(progress);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    learn_lengths(mirrors, archives, count);
+    print_list(archives, count);
+    print_totals(archives, count);
+    return EXIT_SUCCESS;
 }
 
 /* ---- the command ---- */
@@ -234,19 +195,16 @@ static int stop(const struct command_line *line)
     return status;
 }
 
-static int fetch(struct mirrors *mirrors, const struct mirrors_archive *archives, size_t count)
+static int fetch(struct mirrors *mirrors, struct mirrors_archive *archives, size_t count)
 {
-    struct progress progress = {.mirrors = mirrors,
-                                .archives = archives,
-                                .count = count,
-                                .first_bytes = store_counter(mirrors->store, MIRROR_COUNT_LINK),
-                                .began_ms = when_monotonic_ms()};
+    size_t asked;
 
-    if (mirrors_ask(mirrors, archives, count, &progress.total) < 0)
+    print_totals(archives, count);
+    if (mirrors_ask(mirrors, archives, count, &asked) < 0)
         return EXIT_FAILURE;
-    if (progress.total == 0)
+    if (asked == 0)
         return EXIT_SUCCESS;
-    return mirrors_fetcher_runs(mirrors) ? watch(&progress) : EXIT_FAILURE;
+    return mirrors_fetcher_runs(mirrors) ? progress_watch(mirrors, archives, count) : EXIT_FAILURE;
 }
 
 static int run(struct command_line *line)
@@ -263,10 +221,8 @@ static int run(struct command_line *line)
     if (mirrors_open(&mirrors, line) == 0 && mirrors_read(&mirrors) == 0 &&
         choose(&mirrors, line)) {
         archives = mirrors_chosen(&mirrors, &count);
-        if (command_given(line, "dry-run"))
-            print_list(archives, count);
-        print_totals(archives, count);
-        status = command_given(line, "dry-run") ? EXIT_SUCCESS : fetch(&mirrors, archives, count);
+        status = command_given(line, "dry-run") ? list(&mirrors, archives, count)
+                                                : fetch(&mirrors, archives, count);
     }
     free(archives);
     mirrors_close(&mirrors);
@@ -282,7 +238,7 @@ const struct command command_prefetch = {
             "rather too much than too little. What is fetched here leaves the cache last. It may\n"
             "be interrupted and asked for again at any time.",
     .options = {{.name = "deps", .help = "with everything that the packages may depend on"},
-                {.name = "dry-run", .help = "only say what would be fetched"},
+                {.name = "dry-run", .help = "only say what would be fetched, and how long it is"},
                 {.name = "stop", .help = "fetch nothing more of what was asked for"}},
     .run = run,
 };

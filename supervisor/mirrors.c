@@ -113,8 +113,8 @@ struct mirrors_archive *mirrors_chosen(struct mirrors *mirrors, size_t *count)
                 archives = mem_resize(archives, room, sizeof *archives);
             }
             archive = &archives[(*count)++];
-            *archive =
-                (struct mirrors_archive){.package = package, .archive = &package->archives[i]};
+            *archive = (struct mirrors_archive){
+                .package = package, .archive = &package->archives[i], .length = -1};
             catalogues_name(mirrors->catalogues, &archive->archive->sums[0], archive->name);
             if (!cache_has(mirrors->cache, &archive->archive->sums[0], &archive->bytes))
                 archive->bytes = -1;
@@ -122,6 +122,41 @@ struct mirrors_archive *mirrors_chosen(struct mirrors *mirrors, size_t *count)
     }
     *count = drop_doubles(archives, *count);
     return archives;
+}
+
+static int by_pointed_name(const void *one, const void *other)
+{
+    struct mirrors_archive *const *a = one, *const *b = other;
+
+    return strcmp((*a)->name, (*b)->name);
+}
+
+struct mirrors_archive **mirrors_by_name(struct mirrors_archive *archives, size_t count)
+{
+    struct mirrors_archive **named = mem_array(count, sizeof(struct mirrors_archive *));
+
+    for (size_t i = 0; i < count; i++)
+        named[i] = &archives[i];
+    if (count > 0)
+        qsort(named, count, sizeof *named, by_pointed_name);
+    return named;
+}
+
+struct mirrors_archive *mirrors_named(struct mirrors_archive **named, size_t count,
+                                      const char *name)
+{
+    for (size_t low = 0, high = count; low < high;) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(name, named[middle]->name);
+
+        if (order == 0)
+            return named[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
 }
 
 int mirrors_sha256(struct mirrors *mirrors, const struct universe_archive *archive,

@@ -37,11 +37,18 @@ struct mirrors_archive {
     char name[CHECKSUM_TEXT]; /* of its flight */
     const struct universe_package *package;
     const struct universe_archive *archive;
-    int64_t bytes; /* -1: not in the cache */
+    int64_t bytes;  /* -1: not in the cache */
+    int64_t length; /* of one that is not, as far as it is known; -1 */
 };
 
 /* All archives of the chosen packages, each once, in the order of packages. Yours to free. */
 struct mirrors_archive *mirrors_chosen(struct mirrors *mirrors, size_t *count);
+
+/* The same archives in the order of their names, yours to free, and the one with a name among them;
+ * NULL: there is none. */
+struct mirrors_archive **mirrors_by_name(struct mirrors_archive *archives, size_t count);
+struct mirrors_archive *mirrors_named(struct mirrors_archive **named, size_t count,
+                                      const char *name);
 
 /* The SHA-256 of an archive in the cache, read from the file where no package lists it. 0, or -1,
  * logged. */

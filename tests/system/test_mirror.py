@@ -410,10 +410,11 @@ def test_prefetch_and_after(make_mirror, upstream):
     repository.add("test.1", b"test")
     repository.publish()
     box = make_mirror()
+    upstream.sent = 0
     dry = box.riad("prefetch", "--deps", "--dry-run", "app", check=0).stdout
     chosen = re.findall(r"^(\w+\.\d)\t", dry, re.M)
     assert sorted(chosen) == ["app.2", "base.1", "lib.4", "lib.5", "lib.6"]
-    assert "0 are here" in dry and not upstream.asked(paths["md5"])
+    assert "0 are here" in dry and "5 are to be fetched (24 bytes)" in dry and not upstream.sent
     assert "5/5 archives" in box.riad("prefetch", "--deps", "app", check=0).stdout
     export = box.folder / "export"
     export.write_text('opam-version: "2.0"\ninstalled: ["app.1" "pinned.1"]\n')

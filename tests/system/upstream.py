@@ -48,6 +48,7 @@ class Weather:
     delay: float = 0  # before the head
     pace: float = 0  # bytes a second of this response
     drop: bool = False  # the connection ends without an answer
+    head: int = 0  # answer this to a HEAD
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -83,6 +84,7 @@ class Upstream:
         """tls: the certificate and key that it shows, in one file of PEM."""
         self.files, self.forecast = {}, defaultdict(list)
         self.requests, self.sent = [], 0
+        self.heads = []  # paths that were asked for by HEAD
         self.moments = defaultdict(list)  # path: when it was asked for
         self.sent_of = defaultdict(int)  # path: bytes
         self.connections = self.busy = self.busiest = 0
@@ -126,6 +128,8 @@ class Upstream:
         with self.lock:
             path = http.path
             self.requests.append((path, dict(http.headers)))
+            if http.command == "HEAD":
+                self.heads.append(path)
             self.moments[path].append(time.monotonic())
             self.busy += 1
             self.busiest = max(self.busiest, self.busy)
@@ -143,7 +147,9 @@ class Upstream:
             return
         if kind.delay:
             self.stopping.wait(kind.delay)
-        if kind.status:
+        if kind.head and http.command == "HEAD":
+            self.refuse(http, kind.head, None)
+        elif kind.status:
             self.refuse(http, kind.status, kind.retry_after)
         elif kind.location:
             http.send_response(302)
@@ -162,7 +168,8 @@ class Upstream:
         if retry_after is not None:
             http.send_header("Retry-After", str(retry_after))
         http.end_headers()
-        http.wfile.write(b"no\n")
+        if http.command != "HEAD":
+            http.wfile.write(b"no\n")
 
     def deliver(self, http, path, body, kind):
         etag = kind.etag or '"%s"' % hashlib.sha256(body).hexdigest()[:16]
@@ -172,6 +179,9 @@ class Upstream:
             http.send_header("ETag", etag)
             http.end_headers()
             return
+        if http.headers.get("Range") == "bytes=0-0" and kind.ranges and not kind.chunked:
+            self.first(http, body)
+            return
         if begin is None:
             self.refuse(http, 416, None)
             return
@@ -180,6 +190,14 @@ class Upstream:
         self.head(http, body, kind, etag, begin)
         if http.command == "GET":
             self.body(http, path, body, kind, begin)
+
+    @staticmethod
+    def first(http, body):
+        http.send_response(206)
+        http.send_header("Content-Range", f"bytes 0-0/{len(body)}")
+        http.send_header("Content-Length", "1")
+        http.end_headers()
+        http.wfile.write(body[:1])
 
     @staticmethod
     def begin(http, body, kind, etag):
