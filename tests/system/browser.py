@@ -15,13 +15,13 @@ OPTIONS = [
 class Browser:
     """One browser with its cookies. `driver` is selenium's."""
 
-    def __init__(self, width=1280, height=900, scripts=True):
+    def __init__(self, width=1280, height=900, scripts=True, more=()):
         selenium = pytest.importorskip("selenium.webdriver", reason="python3-selenium is not installed")
         from selenium.webdriver.chrome.service import Service
 
         options = selenium.ChromeOptions()
         options.binary_location = needs("chromium")
-        for option in [*OPTIONS, f"--window-size={width},{height}"]:
+        for option in [*OPTIONS, *more, f"--window-size={width},{height}"]:
             options.add_argument(option)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         self.driver = selenium.Chrome(options=options, service=Service(needs("chromedriver")))
