@@ -78,6 +78,8 @@ struct client {
     struct room room; /* where one stands */
     int64_t last_at;  /* of the last message shown */
     int64_t key_at;   /* monotonic: the last byte that came */
+    int64_t key_kept; /* the last one that the store knows of */
+    int64_t keep_at;  /* when it may be told again */
 };
 
 /* Somebody's key has been verified: asks the store to let them in. */

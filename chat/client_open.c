@@ -163,7 +163,7 @@ struct client *client_new(struct hall *hall, const struct client_facts *facts)
     client->facts = *facts;
     client->since = -1;
     client->room = (struct room){.id = ROOM_LOBBY, .name = "lobby"};
-    client->key_at = when_monotonic_ms();
+    client->key_at = client->key_kept = when_monotonic_ms();
     buf_init(&client->in, CLIENT_MAX_IN);
     buf_init(&client->out, CLIENT_MAX_OUT);
     buf_init(&client->err, CLIENT_MAX_OUT);

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEEP_SEEN_MS   5000
-#define KEEP_ACTIVE_MS 15000 /* how exactly it is known when somebody last typed */
-#define STYLES         32    /* kinds of readers that one rendering is kept for */
+#define KEEP_SEEN_MS 5000
+#define STYLES       32 /* kinds of readers that one rendering is kept for */
 
 void hall_init(struct hall *hall, const struct config *config, struct worker *worker)
 {
@@ -328,8 +327,7 @@ void hall_tick(struct hall *hall, int64_t now_ms)
         hall->kept_at = now_ms;
         hall_keep_seen(hall);
     }
-    if (now_ms - hall->active_at >= KEEP_ACTIVE_MS)
-        hall_keep_active(hall, now_ms);
+    hall_keep_active(hall, now_ms);
     for (struct client *client = hall->clients; client != NULL; client = next) {
         next = client->next;
         if (client->kind == CLIENT_LINES && (client->in.len > 0 || client->in_ended))

@@ -62,8 +62,7 @@ struct hall {
     struct buf came, left; /* names gathered for one line */
     size_t came_count, left_count;
     int64_t gathering_since;
-    int64_t kept_at;   /* when what people have seen was kept */
-    int64_t active_at; /* when it was kept who had typed */
+    int64_t kept_at; /* when what people have seen was kept */
 };
 
 void hall_init(struct hall *hall, const struct config *config, struct worker *worker);
@@ -74,7 +73,8 @@ void hall_news(void *context, const struct news *news);
 
 /* What was shown to people since the last time is kept. */
 void hall_keep_seen(struct hall *hall);
-/* Sends to the store who has typed since the last time. now_ms is monotonic. */
+/* Sends to the store who has typed: at once after a pause, then every now and then. now_ms is
+ * monotonic. */
 void hall_keep_active(struct hall *hall, int64_t now_ms);
 
 /* Once a second. */

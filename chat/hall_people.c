@@ -120,7 +120,8 @@ struct somebody *hall_enter(struct hall *hall, const struct person *person, stru
 
 /* ---- what has been seen ---- */
 
-#define SEEN_AT_ONCE 128 /* rows a transaction: others wait for it */
+#define KEEP_ACTIVE_MS 15000 /* who goes on typing is written down again after that */
+#define SEEN_AT_ONCE   128   /* rows a transaction: others wait for it */
 
 struct seen_job {
     struct job job;
@@ -212,8 +213,11 @@ void hall_keep_active(struct hall *hall, int64_t now_ms)
     struct active_job *job = NULL;
 
     for (struct client *client = hall->clients; client != NULL; client = client->next) {
-        if (client->session_id == 0 || client->key_at <= hall->active_at)
+        if (client->session_id == 0 || client->key_at <= client->key_kept ||
+            now_ms < client->keep_at)
             continue;
+        client->key_kept = client->key_at;
+        client->keep_at = now_ms + KEEP_ACTIVE_MS;
         if (job == NULL) {
             job = mem_alloc(sizeof(*job));
             job->job = (struct job){.run = run_active, .done = done_seen};
@@ -225,7 +229,6 @@ void hall_keep_active(struct hall *hall, int64_t now_ms)
             job = NULL;
         }
     }
-    hall->active_at = now_ms;
     if (job != NULL)
         worker_put(hall->worker, &job->job);
 }

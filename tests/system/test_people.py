@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import subprocess
+import time
 
 from conftest import wait_for
 
@@ -161,3 +162,26 @@ def test_newcomers_wait_until_they_are_admitted(make_box):
     box.ssh("ada", "say", "thank you", check=0)
     assert "nothing to do" in people(box, "admit", "ada").stdout
     assert "thank you" in box.ssh("ada", "history", check=0).stdout
+
+
+def test_who_typed_last_comes_first(make_box):
+    box = make_box()
+
+    def order():
+        rows = json.loads(box.curl("/api/people").stdout)["people"]
+        return [row["name"] for row in rows]
+
+    chats = {}
+    for name in ("ada", "bob"):
+        chats[name] = box.ssh_open(name)
+        wait_for(lambda: order()[:1] == [name], f"{name} to be here")
+    for name in ("ada", "bob"):
+        time.sleep(0.01)  # the list goes by milliseconds
+        chats[name].stdin.write("/help\n")
+        chats[name].stdin.flush()
+        wait_for(lambda: order()[:1] == [name], f"{name} to be first")
+    who = box.ssh("carl", "who", check=0).stdout
+    assert 0 <= who.find("bob") < who.find("ada"), who
+    for chat in chats.values():
+        chat.stdin.close()
+        assert chat.wait(10) == 0
