@@ -331,8 +331,9 @@ int64_t mirror_flight_length(struct mirror_flight *flight)
 {
     struct shared_flight *shared = flight->shared;
 
+    /* It may have landed since the wait, and nobody has opened it yet: then the row tells. */
     pthread_mutex_lock(&shared->hub->lock);
-    flight->promised = shared->state == SHARED_LANDED ? shared->landed_size : shared->length;
+    flight->promised = shared->landed_fd >= 0 ? shared->landed_size : shared->length;
     pthread_mutex_unlock(&shared->hub->lock);
     return flight->promised;
 }

@@ -57,20 +57,31 @@ int http_read_small(struct http_request *request, struct buf *out)
     return got < 0 ? -1 : 0;
 }
 
+/* Whether so many more bytes were promised. More than that would be read as another answer: the
+ * connection is cut then, so that nobody takes a head with a wrong length for the truth. */
+static bool keeps_promise(struct http_request *request, int64_t length)
+{
+    struct wire *wire = &request->wire->wire;
+    if (wire->promised < 0)
+        return true;
+    wire->promised -= length;
+    if (wire->promised >= 0)
+        return true;
+    log_error("an answer to %s would be longer than its head said", request->path);
+    wire_cut(wire);
+    return false;
+}
+
 int http_send(struct http_request *request, const void *bytes, size_t length)
 {
     struct wire *wire = &request->wire->wire;
-    if (wire->promised >= 0)
-        wire->promised -= (int64_t)length;
-    return wire_send(wire, bytes, length, false);
+    return keeps_promise(request, (int64_t)length) ? wire_send(wire, bytes, length, false) : -1;
 }
 
 int http_send_file(struct http_request *request, int fd, int64_t offset, int64_t length)
 {
     struct wire *wire = &request->wire->wire;
-    if (wire->promised >= 0)
-        wire->promised -= length;
-    return wire_send_file(wire, fd, offset, length);
+    return keeps_promise(request, length) ? wire_send_file(wire, fd, offset, length) : -1;
 }
 
 void http_close(struct http_request *request)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, SANITIZER, SERVICES, Box, descendants, program, wait_for
-from crowd import Crowd
+from crowd import Crowd, Installer
 from upstream import Upstream, Weather
 
 SEED = int(os.environ.get("RIAD_SEED", "7"))
@@ -220,15 +220,15 @@ def quiet_again(box):
         assert processor_s(pid) - used < 0.5 * PATIENCE, f"{name} spins"
 
 
-def everything(seconds, size, pace, interval, seed, kinds=None):
+def everything(seconds, size, pace, interval, seed, kinds=None, people=None, cache="8M"):
     program("riad")
     upstream = Upstream()
-    box = Box({"mirror": {"upstream": upstream.url, "caches": upstream.url + "/cache", "cache_size": "8M"},
+    box = Box({"mirror": {"upstream": upstream.url, "caches": upstream.url + "/cache", "cache_size": cache},
                "chat": {"rate": 1000}, "box": {"reserve": "1%"}})  # fmt: skip
     on_small_disk(box)
     crowd, begun = None, time.monotonic()
     try:
-        crowd = Crowd(box, upstream, size, pace, seed)
+        crowd = Crowd(box, upstream, size, pace, seed, kinds=people)
         box.start()
         box.wait_log(r"the index of .* is here")
         storm, watch = Storm(box, upstream, crowd, seed, kinds), Watch(box)
@@ -283,6 +283,14 @@ def test_everything_for_a_moment():
     """A dozen people, a fault a second."""
     kinds = ["kill", "abort", "bad_weather", "clients_vanish", "keeper_sleeps", "full_disk", "reload"]
     everything(seconds=8, size=12, pace=0.5, interval=0.8, seed=SEED, kinds=kinds)
+
+
+@pytest.mark.campaign
+def test_nobody_gets_half_an_archive():
+    """Installers alone, and a cache that holds a quarter of what they want: whatever an archive's
+    way is at that moment, they get it whole, or an answer that says or shows that it is not."""
+    everything(seconds=60 * MINUTES, size=0, pace=0.05, interval=1, seed=SEED, people=[(Installer, 24)],
+               kinds=["kill", "abort", "full_disk", "bad_weather", "link_down"], cache="2M")  # fmt: skip
 
 
 @pytest.mark.campaign

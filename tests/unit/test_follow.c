@@ -1,0 +1,144 @@
+#include "base/mem.h"
+#include "identity/store.h"
+#include "mirror/follow.h"
+#include "tests/unit/scratch.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#define SIZE ((int64_t)100000)
+#define HALF ((int64_t)60000)
+
+/* A hub, a store with one flight, and the archive that flies: SIZE bytes, HALF of them here. */
+struct world {
+    struct config config;
+    struct cache *cache;
+    struct hub hub;
+    struct store *store;
+    struct mirror_flight *follower;
+    struct checksum sums[DIGEST_KINDS];
+    uint8_t *bytes;
+    char name[CHECKSUM_TEXT], *part;
+};
+
+static void row(struct world *world, const char *state, int64_t length)
+{
+    assert_int_equal(
+        store_run(world->store,
+                  "INSERT INTO flight (id, name, state, length, wanted_at) VALUES (1, ?, ?, ?, 0) "
+                  "ON CONFLICT (name) DO UPDATE SET state = excluded.state, "
+                  "length = excluded.length",
+                  "ssi", world->name, state, length),
+        0);
+    hub_look(&world->hub, world->store);
+}
+
+static void part_is(struct world *world, int64_t length)
+{
+    int fd = open(world->part, O_WRONLY | O_CREAT, 0640);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, world->bytes, (size_t)length, 0), length);
+    close(fd);
+}
+
+static void world_init(struct world *world, void **state)
+{
+    *world = (struct world){.bytes = mem_alloc(SIZE)};
+    config_init(&world->config);
+    free(world->config.box.state);
+    world->config.box.state = mem_dup(((struct scratch *)*state)->folder);
+    assert_non_null(world->cache = cache_open(&world->config));
+    assert_int_equal(hub_open(&world->hub, world->cache, &world->config), 0);
+    assert_non_null(world->store = store_open_memory());
+    for (int64_t i = 0; i < SIZE; i++)
+        world->bytes[i] = (uint8_t)(i * i >> 7);
+    for (int kind = 0; kind < DIGEST_KINDS; kind++) {
+        world->sums[kind].kind = (enum digest_kind)kind;
+        digest_of((enum digest_kind)kind, world->bytes, SIZE, world->sums[kind].bytes);
+    }
+    checksum_name(&world->sums[DIGEST_SHA512], world->name);
+    world->part = cache_part_path(world->cache, world->name);
+    world->follower = hub_follow(&world->hub, 1, world->name);
+    part_is(world, HALF);
+    row(world, "flying", SIZE);
+}
+
+static void world_done(struct world *world)
+{
+    mirror_flight_leave(world->follower);
+    hub_close(&world->hub);
+    store_close(world->store);
+    cache_close(world->cache);
+    config_done(&world->config);
+    free(world->part);
+    free(world->bytes);
+}
+
+static enum mirror_wait wait_for(struct world *world, int64_t offset, int64_t *available)
+{
+    int fd = -1;
+    return mirror_flight_wait(world->follower, offset, 0, &fd, available);
+}
+
+/* The whole archive takes the place of the part, and the store says so. */
+static void lands(struct world *world)
+{
+    part_is(world, SIZE);
+    int fd = open(world->part, O_RDWR);
+    assert_int_equal(cache_publish(world->cache, world->part, fd, world->sums), 0);
+    close(fd);
+    row(world, "landed", SIZE);
+}
+
+/* Whoever was told that there are bytes asks for the length a moment later: the landing may have
+ * come between, and nobody has opened the archive yet. */
+static void the_length_is_promised_while_it_lands(void **state)
+{
+    struct world world;
+    int64_t available = 0;
+    world_init(&world, state);
+    assert_int_equal(wait_for(&world, 0, &available), MIRROR_MORE);
+    assert_int_equal(available, HALF);
+    lands(&world);
+    assert_int_equal(mirror_flight_length(world.follower), SIZE);
+    assert_int_equal(wait_for(&world, HALF, &available), MIRROR_DONE);
+    assert_int_equal(available, SIZE);
+    world_done(&world);
+}
+
+/* The same, and it leaves the cache again: who has a head that promises SIZE is cut off. */
+static void what_left_at_once_is_lost(void **state)
+{
+    struct world world;
+    int64_t available = 0, left, count;
+    world_init(&world, state);
+    assert_int_equal(wait_for(&world, 0, &available), MIRROR_MORE);
+    lands(&world);
+    assert_int_equal(cache_evict(world.cache, 0, &left, &count), 1);
+    assert_int_equal(mirror_flight_length(world.follower), SIZE);
+    assert_int_equal(wait_for(&world, HALF, &available), MIRROR_LOST);
+    world_done(&world);
+}
+
+/* Who asks after the landing is promised what is in the cache. */
+static void a_landed_archive_has_its_own_length(void **state)
+{
+    struct world world;
+    int64_t available = 0;
+    world_init(&world, state);
+    lands(&world);
+    assert_int_equal(wait_for(&world, 0, &available), MIRROR_DONE);
+    assert_int_equal(available, SIZE);
+    assert_int_equal(mirror_flight_length(world.follower), SIZE);
+    world_done(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCRATCH_TEST(the_length_is_promised_while_it_lands),
+        SCRATCH_TEST(what_left_at_once_is_lost),
+        SCRATCH_TEST(a_landed_archive_has_its_own_length),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
