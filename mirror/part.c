@@ -324,8 +324,10 @@ static enum part_put part_ways(struct part *part)
     enum part_put result = PART_OK;
     size_t done;
 
+    /* What an earlier process left may be an archive already that has not got all its names. */
+    unlink(part->other_path);
     part->other_fd =
-        open(part->other_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+        open(part->other_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (part->other_fd < 0)
         return PART_DISK;
     triple_new(&part->other);

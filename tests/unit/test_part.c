@@ -1,3 +1,4 @@
+#include "base/fs.h"
 #include "base/mem.h"
 #include "mirror/part.h"
 #include "tests/unit/scratch.h"
@@ -202,6 +203,51 @@ static void a_wrong_second_source_is_left(void **state)
     world_done(&world);
 }
 
+/* Killed in the midst of publishing what it had beside the part: that file has one name in the
+ * cache already, and clients read it. The next one must not write into it. */
+static void what_has_a_name_already_is_left_alone(void **state)
+{
+    struct world world;
+    struct part *part;
+    struct stat info;
+    char name[CHECKSUM_TEXT], *other, *named;
+    world_init(&world, state, 1000);
+    part = open_part(&world);
+    assert_int_equal(part_begin(part, 0, SIZE), 0);
+    put(part, world.wrong, 0, SIZE, 0);
+    assert_int_equal(part_show(part, 1000), PART_OK);
+    assert_int_equal(part_end(part), PART_WRONG);
+    part_close(part);
+
+    char *part_path = cache_part_path(world.cache, world.name);
+    other = mem_printf("%s.other", part_path);
+    checksum_path(&world.sums[DIGEST_MD5], name);
+    char *below = mem_printf("cache/%s", name);
+    named = cache_path(world.cache, below);
+    assert_int_equal(fs_replace_file(other, world.right, (size_t)SIZE, 0640), 0);
+    char *folder = mem_dup(named);
+    *strrchr(folder, '/') = '\0';
+    assert_int_equal(fs_make_folders(folder, 0770), 0);
+    assert_int_equal(link(other, named), 0);
+
+    part = open_part(&world);
+    assert_int_equal(part_begin(part, 0, SIZE), 0);
+    put(part, world.right, 0, 100000, 0);
+    assert_int_equal(stat(named, &info), 0);
+    assert_int_equal(info.st_size, SIZE);
+    put(part, world.right, 100000, SIZE, 0);
+    assert_int_equal(part_end(part), PART_RIGHT);
+    assert_int_equal(part_publish(part), 0);
+    part_close(part);
+    assert_cached(&world);
+    free(folder);
+    free(named);
+    free(below);
+    free(other);
+    free(part_path);
+    world_done(&world);
+}
+
 static void short_and_too_long_are_told(void **state)
 {
     struct world world;
@@ -264,10 +310,14 @@ static void the_least_used_leave_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCRATCH_TEST(the_end_is_held_back),          SCRATCH_TEST(a_part_survives_a_restart),
-        SCRATCH_TEST(without_range_it_is_compared),  SCRATCH_TEST(wrong_bytes_give_way),
-        SCRATCH_TEST(a_wrong_second_source_is_left), SCRATCH_TEST(short_and_too_long_are_told),
+        SCRATCH_TEST(the_end_is_held_back),
+        SCRATCH_TEST(a_part_survives_a_restart),
+        SCRATCH_TEST(without_range_it_is_compared),
+        SCRATCH_TEST(wrong_bytes_give_way),
+        SCRATCH_TEST(a_wrong_second_source_is_left),
+        SCRATCH_TEST(short_and_too_long_are_told),
         SCRATCH_TEST(the_least_used_leave_first),
+        SCRATCH_TEST(what_has_a_name_already_is_left_alone),
     };
     return cmocka_run_group_tests_name("part", tests, NULL, NULL);
 }
