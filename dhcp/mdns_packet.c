@@ -1,89 +1,11 @@
 #include "dhcp/mdns_packet.h"
+#include "dhcp/mdns_read.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { TYPE_A = 1, TYPE_PTR = 12, TYPE_TXT = 16, TYPE_AAAA = 28, TYPE_SRV = 33, TYPE_NSEC = 47 };
-enum { TYPE_ANY = 255, CLASS_IN = 1, CLASS_ANY = 255, TOP_BIT = 0x8000 };
-enum { HEAD = 12, NAME_MAX_TEXT = 256, POINTERS_MAX = 16, QUESTIONS_MAX = 32 };
-
-/* ---- reading ---- */
-
-struct reader {
-    const uint8_t *bytes;
-    size_t length, at;
-};
-
-static int read16(struct reader *reader, unsigned *value)
-{
-    if (reader->length - reader->at < 2)
-        return -1;
-    *value = (unsigned)reader->bytes[reader->at] << 8 | reader->bytes[reader->at + 1];
-    reader->at += 2;
-    return 0;
-}
-
-static int skip(struct reader *reader, size_t count)
-{
-    if (reader->length - reader->at < count)
-        return -1;
-    reader->at += count;
-    return 0;
-}
-
-/* Appends one label to a name in small letters, with dots between. What is no text of ours (a dot
- * or a NUL within a label) becomes a byte that no name of ours has. */
-static int add_label(char *name, const uint8_t *label, size_t size)
-{
-    size_t length = strlen(name);
-
-    if (length + size + 2 > NAME_MAX_TEXT)
-        return -1;
-    if (length > 0)
-        name[length++] = '.';
-    for (size_t i = 0; i < size; i++) {
-        uint8_t byte = label[i];
-
-        if (byte >= 'A' && byte <= 'Z')
-            byte = (uint8_t)(byte - 'A' + 'a');
-        name[length++] = byte == '.' || byte == '\0' ? '\x01' : (char)byte;
-    }
-    name[length] = '\0';
-    return 0;
-}
-
-/* Reads a name (RFC 1035, 4.1.4) and goes on behind it. */
-static int read_name(struct reader *reader, char name[NAME_MAX_TEXT])
-{
-    size_t at = reader->at;
-    int pointers = 0;
-
-    name[0] = '\0';
-    for (;;) {
-        unsigned size;
-
-        if (at >= reader->length)
-            return -1;
-        size = reader->bytes[at++];
-        if (size == 0)
-            break;
-        if (size >= 0xC0) {
-            if (at >= reader->length || ++pointers > POINTERS_MAX)
-                return -1;
-            if (pointers == 1)
-                reader->at = at + 1;
-            at = (size - 0xC0) << 8 | reader->bytes[at];
-        } else if (size > 63 || reader->length - at < size ||
-                   add_label(name, reader->bytes + at, size) < 0) {
-            return -1;
-        } else {
-            at += size;
-        }
-    }
-    if (pointers == 0)
-        reader->at = at;
-    return 0;
-}
+enum { CLASS_IN = 1, CLASS_ANY = 255, TOP_BIT = 0x8000 };
+enum { HEAD = 12, QUESTIONS_MAX = 32 };
 
 /* ---- writing ---- */
 
@@ -92,6 +14,8 @@ struct writer {
     unsigned answers, additional;
     uint32_t ttl;
     bool legacy;
+    const struct mdns_reader *known; /* at the answers that the question says it knows; NULL none */
+    unsigned known_count;
 };
 
 static void put16(struct buf *out, unsigned value)
@@ -171,16 +95,41 @@ static void end_record(struct writer *w, size_t data)
     w->out->data[data - 1] = (uint8_t)length;
 }
 
+/* ---- what the asker knows already ---- */
+
+/* Ends the record that begins at start in the answer, or takes it out again if the asker knows it
+ * for at least half of its time (RFC 6762, 7.1). */
+static void end_answer(struct writer *w, size_t start, size_t data, unsigned *count)
+{
+    struct mdns_reader ours, theirs;
+    struct mdns_record record, known;
+
+    end_record(w, data);
+    ++*count;
+    if (w->known == NULL || w->out->overflowed)
+        return;
+    theirs = *w->known;
+    ours = (struct mdns_reader){w->out->data, w->out->len, start};
+    if (mdns_read_record(&ours, &record) < 0)
+        return;
+    for (unsigned i = 0; i < w->known_count && mdns_read_record(&theirs, &known) == 0; i++) {
+        if (known.ttl < w->ttl / 2 || !mdns_same_record(&ours, &record, &theirs, &known))
+            continue;
+        buf_truncate(w->out, start);
+        --*count;
+        return;
+    }
+}
+
 static void put_addresses(struct writer *w, const struct mdns_facts *facts, unsigned *count)
 {
     for (size_t i = 0; i < facts->address_count; i++) {
-        size_t data;
+        size_t start = w->out->len, data;
 
         put_name(w->out, facts->host, "");
         data = begin_record(w, TYPE_A, true);
         put32(w->out, facts->address[i]);
-        end_record(w, data);
-        ++*count;
+        end_answer(w, start, data, count);
     }
 }
 
@@ -188,62 +137,59 @@ static void put_addresses(struct writer *w, const struct mdns_facts *facts, unsi
 static void put_denial(struct writer *w, const struct mdns_facts *facts, unsigned *count)
 {
     static const uint8_t only_a[] = {0, 1, 0x40};
-    size_t data;
+    size_t start = w->out->len, data;
 
     put_name(w->out, facts->host, "");
     data = begin_record(w, TYPE_NSEC, true);
     put_name(w->out, facts->host, "");
     buf_put(w->out, only_a, sizeof(only_a));
-    end_record(w, data);
-    ++*count;
+    end_answer(w, start, data, count);
 }
 
 static void put_pointer(struct writer *w, const struct mdns_facts *facts,
                         const struct mdns_service *service, unsigned *count)
 {
-    size_t data;
+    size_t start = w->out->len, data;
 
     put_name(w->out, NULL, service->type);
     data = begin_record(w, TYPE_PTR, false);
     put_name(w->out, facts->instance, service->type);
-    end_record(w, data);
-    ++*count;
+    end_answer(w, start, data, count);
 }
 
 static void put_type(struct writer *w, const struct mdns_service *service, unsigned *count)
 {
-    size_t data;
+    size_t start = w->out->len, data;
 
     put_name(w->out, NULL, "_services._dns-sd._udp");
     data = begin_record(w, TYPE_PTR, false);
     put_name(w->out, NULL, service->type);
-    end_record(w, data);
-    ++*count;
+    end_answer(w, start, data, count);
 }
 
 static void put_instance(struct writer *w, const struct mdns_facts *facts,
                          const struct mdns_service *service, unsigned *count)
 {
-    size_t data;
+    size_t start = w->out->len, data;
 
     put_name(w->out, facts->instance, service->type);
     data = begin_record(w, TYPE_SRV, true);
     put32(w->out, 0); /* priority and weight */
     put16(w->out, (unsigned)service->port);
     put_name(w->out, facts->host, "");
-    end_record(w, data);
+    end_answer(w, start, data, count);
+    start = w->out->len;
     put_name(w->out, facts->instance, service->type);
     data = begin_record(w, TYPE_TXT, true);
     buf_putc(w->out, 0);
-    end_record(w, data);
-    *count += 2;
+    end_answer(w, start, data, count);
 }
 
 /* ---- answering ---- */
 
 /* A question, and what of ours it asks for. */
 struct question {
-    char name[NAME_MAX_TEXT];
+    char name[MDNS_NAME_MAX];
     unsigned type;
 };
 
@@ -255,9 +201,9 @@ static bool asks(const struct question *question, unsigned type)
 /* name is FIRST.REST.local, in small letters; first may be NULL. */
 static bool is_name(const char *name, const char *first, const char *rest)
 {
-    char ours[NAME_MAX_TEXT] = "", local[] = "local";
+    char ours[MDNS_NAME_MAX] = "", local[] = "local";
 
-    if (first != NULL && add_label(ours, (const uint8_t *)first, strlen(first)) < 0)
+    if (first != NULL && mdns_add_label(ours, (const uint8_t *)first, strlen(first)) < 0)
         return false;
     if (strlen(ours) + strlen(rest) + 8 > sizeof(ours))
         return false;
@@ -305,12 +251,12 @@ static void add_rest(struct writer *w, const struct mdns_facts *facts,
     put_denial(w, facts, &w->additional);
 }
 
-static int read_question(struct reader *reader, struct question *question, bool *unicast)
+static int read_question(struct mdns_reader *reader, struct question *question, bool *unicast)
 {
     unsigned class;
 
-    if (read_name(reader, question->name) < 0 || read16(reader, &question->type) < 0 ||
-        read16(reader, &class) < 0)
+    if (mdns_read_name(reader, question->name) < 0 || mdns_read16(reader, &question->type) < 0 ||
+        mdns_read16(reader, &class) < 0)
         return -1;
     *unicast = class & TOP_BIT;
     class &= ~(unsigned)TOP_BIT;
@@ -319,8 +265,23 @@ static int read_question(struct reader *reader, struct question *question, bool 
     return 0;
 }
 
-static int answer_questions(struct reader *reader, unsigned count, const struct mdns_facts *facts,
-                            struct writer *w, struct mdns_heard *heard)
+/* Where the answers begin that a question says it knows. 0, or -1: the packet ends before. */
+static int find_known(const struct mdns_reader *reader, unsigned questions,
+                      struct mdns_reader *known)
+{
+    struct question ignored;
+    bool unicast;
+
+    *known = *reader;
+    for (unsigned i = 0; i < questions; i++)
+        if (read_question(known, &ignored, &unicast) < 0)
+            return -1;
+    return 0;
+}
+
+static int answer_questions(struct mdns_reader *reader, unsigned count,
+                            const struct mdns_facts *facts, struct writer *w,
+                            struct mdns_heard *heard)
 {
     struct question question, last = {.name = ""};
 
@@ -352,27 +313,19 @@ static bool is_ours(const struct mdns_facts *facts, uint32_t address)
 }
 
 /* Looks in a response for somebody else under our host name. */
-static int look_for_conflict(struct reader *reader, unsigned questions, unsigned answers,
+static int look_for_conflict(struct mdns_reader *reader, unsigned questions, unsigned answers,
                              const struct mdns_facts *facts, struct mdns_heard *heard)
 {
-    struct question ignored;
-    bool unicast;
-
-    for (unsigned i = 0; i < questions; i++)
-        if (read_question(reader, &ignored, &unicast) < 0)
-            return -1;
+    if (find_known(reader, questions, reader) < 0)
+        return -1;
     for (unsigned i = 0; i < answers; i++) {
-        char name[NAME_MAX_TEXT];
-        unsigned type, size;
+        struct mdns_record record;
         const uint8_t *data;
 
-        if (read_name(reader, name) < 0 || read16(reader, &type) < 0 || skip(reader, 6) < 0 ||
-            read16(reader, &size) < 0)
+        if (mdns_read_record(reader, &record) < 0)
             return -1;
-        data = reader->bytes + reader->at;
-        if (skip(reader, size) < 0)
-            return -1;
-        if (type == TYPE_A && size == 4 && is_name(name, facts->host, "") &&
+        data = reader->bytes + record.data;
+        if (record.type == TYPE_A && record.size == 4 && is_name(record.name, facts->host, "") &&
             !is_ours(facts, (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 |
                                 (uint32_t)data[2] << 8 | data[3]))
             heard->conflict = true;
@@ -383,15 +336,17 @@ static int look_for_conflict(struct reader *reader, unsigned questions, unsigned
 int mdns_answer(const uint8_t *bytes, size_t length, const struct mdns_facts *facts, bool legacy,
                 struct mdns_heard *heard, struct buf *out)
 {
-    struct reader reader = {bytes, length, 0};
+    struct mdns_reader reader = {bytes, length, 0};
     struct writer w = {.out = out, .ttl = MDNS_TTL, .legacy = legacy};
     unsigned id, flags, questions, answers, more[2];
+    struct mdns_reader known;
     size_t behind;
 
     *heard = (struct mdns_heard){0};
-    if (read16(&reader, &id) < 0 || read16(&reader, &flags) < 0 ||
-        read16(&reader, &questions) < 0 || read16(&reader, &answers) < 0 ||
-        read16(&reader, &more[0]) < 0 || read16(&reader, &more[1]) < 0 || (flags & 0x7800) != 0)
+    if (mdns_read16(&reader, &id) < 0 || mdns_read16(&reader, &flags) < 0 ||
+        mdns_read16(&reader, &questions) < 0 || mdns_read16(&reader, &answers) < 0 ||
+        mdns_read16(&reader, &more[0]) < 0 || mdns_read16(&reader, &more[1]) < 0 ||
+        (flags & 0x7800) != 0)
         return -1;
     heard->response = flags & 0x8000;
     if (heard->response)
@@ -409,6 +364,9 @@ int mdns_answer(const uint8_t *bytes, size_t length, const struct mdns_facts *fa
         set_count(out, 0, 1);
         reader.at = HEAD;
         questions = 1;
+    } else if (find_known(&reader, questions, &known) == 0) {
+        w.known = &known;
+        w.known_count = answers;
     }
     if (answer_questions(&reader, questions, facts, &w, heard) < 0 || w.answers == 0 ||
         out->overflowed) {

@@ -44,7 +44,8 @@ struct mdns_heard {
 /*
  * Reads a packet. If it asks for something of ours, the answer is put into out (which is empty
  * then, too, if there is nothing to say). legacy: the question did not come from port 5353, so the
- * answer repeats it and lives 10 s at most (RFC 6762, 6.7). 0, or -1 if it is no DNS packet.
+ * answer repeats it and lives 10 s at most (RFC 6762, 6.7). What a question says that it knows
+ * already, for a minute at least, is not said again (7.1). 0, or -1 if it is no DNS packet.
  */
 int mdns_answer(const uint8_t *bytes, size_t length, const struct mdns_facts *facts, bool legacy,
                 struct mdns_heard *heard, struct buf *out);

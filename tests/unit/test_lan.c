@@ -390,6 +390,67 @@ static void answers_for_its_names_only(void **state)
     buf_done(&out);
 }
 
+/* A question for a name, with our own announcement as what the asker knows already. */
+static size_t put_known(uint8_t *out, const char *name, uint8_t type, uint32_t ttl)
+{
+    size_t length = put_question(out, name, type, 0);
+    struct buf hello;
+
+    buf_init(&hello, MDNS_MAX);
+    mdns_announce(&hello, &facts, ttl);
+    memcpy(out + length, hello.data + 12, hello.len - 12);
+    length += hello.len - 12;
+    out[7] = hello.data[7];
+    buf_done(&hello);
+    return length;
+}
+
+static void does_not_repeat_what_is_known(void **state)
+{
+    static const struct {
+        const char *name;
+        uint8_t type;
+    } questions[] = {
+        {"riad|local",                   1  },
+        {"_http|_tcp|local",             12 },
+        {"_services|_dns-sd|_udp|local", 12 },
+        {"Tea. House|_ssh|_tcp|local",   255},
+        {"Tea. House|_ssh|_tcp|local",   16 },
+    };
+    uint8_t bytes[2 * MDNS_MAX];
+    struct mdns_heard was;
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, MDNS_MAX);
+    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+        size_t length = put_known(bytes, questions[i].name, questions[i].type, MDNS_TTL / 2);
+
+        buf_clear(&out);
+        assert_int_equal(mdns_answer(bytes, length, &facts, false, &was, &out), 0);
+        assert_int_equal(out.len, 0);
+        /* Whoever is no mDNS client, or knows it for a moment only, is told. */
+        assert_int_equal(mdns_answer(bytes, length, &facts, true, &was, &out), 0);
+        assert_true(out.len > 0);
+        length = put_known(bytes, questions[i].name, questions[i].type, MDNS_TTL / 2 - 1);
+        buf_clear(&out);
+        assert_int_equal(mdns_answer(bytes, length, &facts, false, &was, &out), 0);
+        assert_true(out.len > 0);
+        for (size_t cut = 12; cut < length; cut++) {
+            buf_clear(&out);
+            mdns_answer(bytes, cut, &facts, false, &was, &out);
+        }
+    }
+    /* Another address than ours is not what we would say. */
+    size_t length = put_known(bytes, "riad|local", 1, MDNS_TTL);
+    struct mdns_facts other = facts;
+    other.address[0]++;
+    buf_clear(&out);
+    assert_int_equal(mdns_answer(bytes, length, &other, false, &was, &out), 0);
+    assert_int_equal(out.data[7], 1);
+    buf_done(&out);
+}
+
 static void hears_somebody_else(void **state)
 {
     uint8_t bytes[100];
@@ -481,6 +542,7 @@ int main(void)
         cmocka_unit_test(tells_dnsmasq_its_duty),
         cmocka_unit_test(finds_resolvers),
         cmocka_unit_test(answers_for_its_names_only),
+        cmocka_unit_test(does_not_repeat_what_is_known),
         cmocka_unit_test(hears_somebody_else),
         cmocka_unit_test(tells_how_it_goes),
     };
