@@ -334,6 +334,17 @@ static void tell_waiting(struct client *client, const char *name)
     buf_done(&text);
 }
 
+static void put_topic(const struct client *client, const struct room *room, struct buf *text)
+{
+    struct buf topic;
+
+    buf_init(&topic, 4 * TOPIC_MAX);
+    command_topic_of(client->hall->config, client->facts.local, room, &topic);
+    if (topic.len > 0)
+        buf_printf(text, "\n%s: %s", room->name, buf_text(&topic));
+    buf_done(&topic);
+}
+
 static void greet(struct client *client, const struct open_job *open)
 {
     const struct hall *hall = client->hall;
@@ -346,8 +357,7 @@ static void greet(struct client *client, const struct open_job *open)
         buf_puts(&text, "\nhere: ");
         put_people(&text, hall);
     }
-    if (open->room.topic[0] != '\0')
-        buf_printf(&text, "\n%s: %s", open->room.name, open->room.topic);
+    put_topic(client, &open->room, &text);
     client_tell(client, buf_text(&text));
     buf_done(&text);
     if (open->notice.len > 0) {

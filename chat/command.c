@@ -402,15 +402,32 @@ void command_ssh_line(const struct request *request, const char *name, struct bu
     buf_printf(out, "%s@%s", name, request->address);
 }
 
-void command_web_address(const struct request *request, struct buf *out)
+static void put_web_address(const struct config *config, const char *address, struct buf *out)
 {
-    int port = config_web_port(request->config);
-    bool six = strchr(request->address, ':') != NULL;
+    int port = config_web_port(config);
+    bool six = strchr(address, ':') != NULL;
 
-    buf_printf(out, six ? "http://[%s]" : "http://%s", request->address);
+    buf_printf(out, six ? "http://[%s]" : "http://%s", address);
     if (port != 0 && port != 80)
         buf_printf(out, ":%d", port);
     buf_putc(out, '/');
+}
+
+void command_web_address(const struct request *request, struct buf *out)
+{
+    put_web_address(request->config, request->address, out);
+}
+
+void command_topic_of(const struct config *config, const char *address, const struct room *room,
+                      struct buf *out)
+{
+    size_t before = out->len;
+
+    if (room->id == ROOM_LOBBY && config->web.enabled)
+        put_web_address(config, address, out);
+    if (out->len > before && room->topic[0] != '\0')
+        buf_puts(out, " · ");
+    buf_puts(out, room->topic);
 }
 
 /* ---- what the session does itself ---- */

@@ -136,6 +136,12 @@ int command_person(struct request *request, struct store *store, const char *nam
 void command_ssh_line(const struct request *request, const char *name, struct buf *out);
 void command_web_address(const struct request *request, struct buf *out);
 
+/* What a room is about: `http://10.77.0.1/ · demos at 17:00`. The lobby's topic begins with the
+ * box's address, as a session reached it, for those who only know the chat; then what people set.
+ * Nothing if there is neither. */
+void command_topic_of(const struct config *config, const char *address, const struct room *room,
+                      struct buf *out);
+
 /* Words may be said by this person now? 0, or -1 with the reason in err. */
 int command_may_speak(struct request *request);
 

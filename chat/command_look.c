@@ -302,8 +302,10 @@ static void put_room(void *context, const struct room *room)
         buf_putc(&request->out, '\n');
         return;
     }
-    buf_printf(&request->out, "%s%-16s%s %3lld  %s\n", render_bold(&request->style), room->name,
-               render_reset(&request->style), (long long)members, room->topic);
+    buf_printf(&request->out, "%s%-16s%s %3lld  ", render_bold(&request->style), room->name,
+               render_reset(&request->style), (long long)members);
+    command_topic_of(request->config, request->address, room, &request->out);
+    buf_putc(&request->out, '\n');
 }
 
 void command_rooms(struct store *store, struct request *request)

@@ -117,6 +117,18 @@ static void put_message(void *context, const struct message *message)
     render_message(&lines->request->out, message, &style);
 }
 
+/* `lobby: http://10.77.0.1/`; behind it how to set a topic, if it has none. */
+static void say_topic(struct request *request, const struct room *room, const char *how)
+{
+    struct buf topic;
+
+    buf_init(&topic, 4 * TOPIC_MAX);
+    command_topic_of(request->config, request->address, room, &topic);
+    command_say(request, "%s%s%s%s", room->name, topic.len > 0 ? ": " : "", buf_text(&topic),
+                room->topic[0] == '\0' ? how : "");
+    buf_done(&topic);
+}
+
 void command_join(struct store *store, struct request *request)
 {
     char *name = command_word(&request->arguments);
@@ -142,8 +154,7 @@ void command_join(struct store *store, struct request *request)
     request->effect = EFFECT_ROOM;
     query.room_id = request->room.id;
     query.reader_id = request->person.id;
-    command_say(request, "%s%s%s", request->room.name, request->room.topic[0] ? ": " : "",
-                request->room.topic);
+    say_topic(request, &request->room, "");
     if (query.limit > 0)
         conversation_read(store, &query, put_message, &lines);
 }
@@ -177,11 +188,11 @@ void command_topic(struct store *store, struct request *request)
     struct room room;
 
     if (request->arguments[0] == '\0') {
-        if (room_by_id(store, request->here.id, &room) != 1 || room.topic[0] == '\0')
-            command_say(request, "%s has no topic; %stopic TEXT sets one", request->here.name,
-                        request->door == DOOR_EXEC ? "" : "/");
-        else
-            command_say(request, "%s: %s", room.name, room.topic);
+        room = request->here;
+        room_by_id(store, request->here.id, &room);
+        say_topic(request, &room,
+                  request->door == DOOR_EXEC ? " (topic TEXT sets its topic)"
+                                             : " (/topic TEXT sets its topic)");
         return;
     }
     if (command_may_speak(request) != 0)

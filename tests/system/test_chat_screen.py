@@ -38,6 +38,16 @@ def colours(terminal):
     return terminal.run("capture-pane", "-p", "-e")
 
 
+def test_topic_begins_with_the_address(house):
+    with Terminal(house, "arriving", columns=100) as one:
+        one.wait(f"lobby: {house.url('/')}")
+        one.wait_prompt()
+        clear(one)
+        one.say("/join elsewhere")
+        one.wait("elsewhere>")
+        assert not any("http" in line for line in one.screen())
+
+
 def test_help_fits_the_window(house):
     with Terminal(house, "reader") as one:
         one.wait_prompt()

@@ -86,8 +86,11 @@ def test_commands_and_statuses(house):
     assert "needle" in house.ssh("cmd", "history", "--since", "yesterday", check=0).stdout
     assert "cmd" in house.ssh("cmd", "who", check=0).stdout
     assert "example: ssh -p" in house.ssh("cmd", "help", "history", check=0).stdout
+    page = house.url("/")
+    assert house.ssh("cmd", "topic", check=0).stdout.startswith(f"lobby: {page} (topic TEXT sets")
     assert house.ssh("cmd", "topic", "all about tests", check=0)
-    assert "all about tests" in house.ssh("cmd", "rooms", check=0).stdout
+    assert f"{page} · all about tests" in house.ssh("cmd", "rooms", check=0).stdout
+    assert house.ssh("cmd", "topic", check=0).stdout == f"lobby: {page} · all about tests\n"
     done = house.ssh("cmd", "say", input="from\nstdin\n", check=0)
     assert done.stdout == ""
     assert house.ssh("cmd", "history", "--limit", "2").stdout.count(" cmd ") == 2
