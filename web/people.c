@@ -20,7 +20,8 @@
 struct crowd {
     struct call *call;
     struct buf *out;
-    char name[NAME_MAX_BYTES]; /* of the line that is open; "" none */
+    char name[NAME_MAX_BYTES];          /* of the line that is open; "" none */
+    char door[8], room[NAME_MAX_BYTES]; /* said last there */
     int guests;
 };
 
@@ -36,7 +37,17 @@ static void line_end(struct crowd *crowd)
         buf_puts(crowd->out, "\">Write privately</a>");
     }
     buf_puts(crowd->out, "</li>\n");
-    crowd->name[0] = '\0';
+    crowd->name[0] = crowd->door[0] = '\0';
+}
+
+/* Whether it says the same as the one before: a second page of the same browser. Hosts see each. */
+static bool says_the_same(struct crowd *crowd, const struct presence *presence)
+{
+    bool same = strcmp(crowd->door, presence->door) == 0 &&
+                strcmp(crowd->room, presence->room) == 0 && presence->away[0] == '\0';
+    snprintf(crowd->door, sizeof crowd->door, "%s", presence->door);
+    snprintf(crowd->room, sizeof crowd->room, "%s", presence->room);
+    return same && !crowd->call->visitor.actor.host;
 }
 
 /* Which device it is, for hosts: by lease, else the address. */
@@ -64,6 +75,8 @@ static void put_presence(void *context, const struct presence *presence)
         html_text(crowd->out, presence->name);
         buf_printf(crowd->out, "</b>%s", presence->role == ROLE_HOST ? " <small>host</small>" : "");
     }
+    if (says_the_same(crowd, presence))
+        return;
     buf_puts(crowd->out, " <small>");
     html_text(crowd->out, strcmp(presence->door, "web") == 0 ? "browser" : presence->door);
     if (presence->room[0] != '\0' && strcmp(presence->room, "lobby") != 0) {

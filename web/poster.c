@@ -2,6 +2,7 @@
 
 #include "web/address.h"
 #include "web/asset.h"
+#include "web/html.h"
 #include "web/page.h"
 #include "web/qr.h"
 #include "web/template.h"
@@ -36,11 +37,23 @@ static void put_wifi(const struct config_lan *lan, struct buf *out)
     buf_done(&text);
 }
 
+/* A QR code and, since nobody reads one by eye, the address that it leads to. */
+static void put_way(const char *way, struct buf *out)
+{
+    char label[ADDRESS_MAX + 32];
+    snprintf(label, sizeof label, "QR code of %s", way);
+    buf_puts(out, "<figure>");
+    qr_svg(out, way, label);
+    buf_puts(out, "<figcaption>");
+    html_text(out, way);
+    buf_puts(out, "</figcaption></figure>\n");
+}
+
 void poster_answer(struct call *call)
 {
     struct address address;
     struct buf body, qr, wifi;
-    char plain[ADDRESS_MAX + 1], label[ADDRESS_MAX + 32];
+    char plain[ADDRESS_MAX + 1];
     buf_init(&body, BODY_MAX);
     buf_init(&qr, BODY_MAX);
     buf_init(&wifi, BODY_MAX);
@@ -49,17 +62,13 @@ void poster_answer(struct call *call)
     anybody.visitor.known = false;
     address_of(&anybody, &address);
     snprintf(plain, sizeof plain, "%s/", address.origin);
-    snprintf(label, sizeof label, "QR code of %s", plain);
-    qr_svg(&qr, plain, label);
-    for (size_t i = 1; i < address.way_count; i++) {
-        snprintf(label, sizeof label, "QR code of %s", address.way[i]);
-        qr_svg(&qr, address.way[i], label);
-    }
+    put_way(plain, &qr);
+    for (size_t i = 1; i < address.way_count; i++)
+        put_way(address.way[i], &qr);
     const struct template_value values[] = {
         TEMPLATE_TEXT("title", call->config->box.title),
         TEMPLATE_TEXT("plain", plain),
         TEMPLATE_HTML("qr", buf_text(&qr)),
-        TEMPLATE_TEXT("names", address.names),
         TEMPLATE_TEXT("wifi", call->config->lan.wifi),
         TEMPLATE_TEXT("wifi_password", call->config->lan.wifi_password),
         TEMPLATE_HTML("wifi_qr", buf_text(&wifi)),

@@ -185,6 +185,14 @@ def test_who_follows_is_here_and_goes(box):
     wait_for(has_gone, "fay to have gone", 15)
 
 
+def test_two_pages_of_one_browser_are_one_door(box):
+    cookie = take_name(box, "uma")
+    with Follower(box, "-b", f"riad={cookie}"), Follower(box, "-b", f"riad={cookie}"):
+        wait_for(lambda: box.curl("/api/people").stdout.count('"uma"') == 2, "both to be here")
+        line = re.search(r"<li><b[^>]*>uma</b>.*?</li>", box.curl("/people").stdout)[0]
+        assert line.count("browser") == 1
+
+
 def test_a_ban_closes_the_stream(box):
     cookie = take_name(box, "gus")
     follower = Follower(box, "-b", f"riad={cookie}").begun()

@@ -26,6 +26,9 @@ def test_poster_has_the_wifi(make_box):
     assert text.index(box.url("/")) < text.index("Tea; House"), "the plain address comes first"
     for word in ("ssh -p", "SHA256:", "Guest Wi-Fi", "VPN", "private DNS", "mobile data", "Local Network"):
         assert word in text, word
+    for picture in re.findall(r"<figure>.*?</figure>", text, re.S):
+        assert re.search(r'aria-label="QR code of (http://[^"]+)".*<figcaption>\1</figcaption>', picture, re.S)
+    assert text.count("<figure>") == text.count("QR code of http://") >= 1
     picture = re.search(r'<svg[^>]*aria-label="QR code that joins the Wi-Fi".*?</svg>', text, re.S)
     assert picture, "no QR code for it"
     box.config(lan={"wifi": "", "wifi_password": ""}).reload()
