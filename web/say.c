@@ -10,6 +10,7 @@
 #include "web/talk.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Why this visitor may not write now; NULL: they may. */
@@ -33,6 +34,13 @@ static const char *silence(const struct call *call, int *status)
     return NULL;
 }
 
+/* Whether whoever has the name now is whom a page that stood open meant: names become free. */
+static bool is_still(const struct form *form, const struct person *person)
+{
+    const char *id = form_value(form, "to_id");
+    return id[0] == '\0' || strtoll(id, NULL, 10) == person->id;
+}
+
 /* Where it goes: a room, or a person. Why not, or NULL. */
 static const char *address_message(struct call *call, const struct form *form,
                                    struct message_new *message, struct room *room, int *status)
@@ -44,6 +52,9 @@ static const char *address_message(struct call *call, const struct form *form,
     if (to[0] != '\0') {
         if (person_by_name(call->store, to, &person) != 1)
             return "There is nobody of that name.";
+        *status = 409;
+        if (!is_still(form, &person))
+            return "That name is somebody else's now: open the page again.";
         message->to_id = person.id;
         return NULL;
     }

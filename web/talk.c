@@ -152,7 +152,7 @@ static void panel_fill(struct call *call, const struct talk_wish *wish, struct b
                        const struct words_list *list, const struct buf *rooms)
 {
     struct buf view, earlier, later;
-    char newest[24], longest[24];
+    char newest[24], longest[24], with_id[24] = "";
     buf_init(&view, 4096);
     buf_init(&earlier, 4096);
     buf_init(&later, 4096);
@@ -163,6 +163,8 @@ static void panel_fill(struct call *call, const struct talk_wish *wish, struct b
         buf_printf(&later, "%safter=%lld", buf_text(&view), (long long)list->last);
     snprintf(newest, sizeof newest, "%lld", (long long)conversation_newest(call->store));
     snprintf(longest, sizeof longest, "%lld", (long long)call->config->chat.max_message);
+    if (wish->with.id != 0)
+        snprintf(with_id, sizeof with_id, "%lld", (long long)wish->with.id);
     const char *person = call->visitor.known ? call->visitor.person.name : "";
     buf_puts(&view, "edit"); /* the view behind the earlier and later ones */
     const char *edit = wish->alone && call->visitor.known && !wish->edits ? buf_text(&view) : "";
@@ -170,6 +172,7 @@ static void panel_fill(struct call *call, const struct talk_wish *wish, struct b
         TEMPLATE_TEXT("level", wish->alone ? "1" : "2"),
         TEMPLATE_TEXT("room", wish->room.name),
         TEMPLATE_TEXT("with", wish->with.name),
+        TEMPLATE_TEXT("with_id", with_id),
         TEMPLATE_TEXT("newest", newest),
         TEMPLATE_TEXT("still", wish->looks_back ? "1" : ""),
         TEMPLATE_HTML("rooms", buf_text(rooms)),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import urlencode
 
 import pytest
 from conftest import Box, program
@@ -105,6 +106,22 @@ def test_what_is_private_is_there_for_two(box):
         assert there.returncode == nowhere.returncode == 1 and there.stderr == nowhere.stderr
     assert box.request("POST", "/chat/remove", f"id={number}", sign_in(box, "quentin"))[0] == 403
     assert box.request("POST", "/chat/remove", f"id={number}", sign_in(box, "pia"))[0] == 200
+
+
+def test_an_open_page_writes_to_whom_it_meant(box):
+    """Names become free: who takes one gets nothing that was meant for who had it."""
+    anna, ben, eve = (sign_in(box, name) for name in ("anna", "ben", "eve"))
+    page = box.request("GET", "/chat?with=ben", headers=anna)[2].decode()
+    form = {name: re.search(rf'name={name} value="([^"]*)"', page)[1] for name in ("to", "to_id")}
+    say = lambda text: box.request("POST", "/chat/messages", urlencode({**form, "text": text}), anna)
+    assert say("for ben")[0] == 201
+    assert box.request("POST", "/you/rename", "name=benedict", ben)[0] == 303
+    assert say("nobody of that name")[0] == 404
+    assert box.request("POST", "/you/rename", "name=ben", eve)[0] == 303
+    status, _, body = say("secret")
+    assert status == 409 and b"somebody else's now" in body
+    heard = [box.request("GET", "/api/messages?with=anna", headers=who)[2] for who in (ben, eve)]
+    assert b"for ben" in heard[0] and b"for ben" not in heard[1] and b"secret" not in heard[1]
 
 
 def test_who_waits_may_not_drop_nor_learn_who_is_here(make_box):

@@ -424,7 +424,7 @@ if (said) {
     if (!text.trim()) return;
     form.text.value = '';
     try {
-      const answer = await fetch(form.action, {method: 'POST', headers: {Accept: 'application/json'}, body: new URLSearchParams({room: form.room.value, to: form.to.value, text})});
+      const answer = await fetch(form.action, {method: 'POST', headers: {Accept: 'application/json'}, body: new URLSearchParams({room: form.room.value, to: form.to.value, to_id: form.to_id.value, text})});
       trouble(answer.ok ? '' : (await answer.json()).error);
       if (!answer.ok) form.text.value = text;
     } catch (error) {
