@@ -3,9 +3,9 @@
  *
  * A file lies under its own name in the folder drop/ of the state, and in the index (table `file`)
  * with its owner, size, SHA-256 and times. It comes in by an arrival: bytes and digest into a
- * hidden part file, then fsync, rename without replacing, fsync of the folder, row, event: it
- * appears complete or not at all. `shelf/` within is the organiser's own: never written from
- * outside.
+ * hidden part file, then fsync, the intent synced into the store, rename without replacing, fsync
+ * of the folder, row, event: it appears complete or not at all, and whose it is survives with it.
+ * `shelf/` within is the organiser's own: never written from outside.
  *
  * SSH and HTTP use the same calls. A `struct drop` belongs to one thread (it holds that thread's
  * store); the folder is opened once, and no path leaves it (openat2(2), RESOLVE_BENEATH). Paths

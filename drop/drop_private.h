@@ -199,7 +199,8 @@ struct drop_landing {
     int64_t size, modified_at;
     const uint8_t *sha256;
 };
-/* The row of a file that has got its name on disk; the arrival's row goes. 0 or -1. */
+/* The row of a file that has got its name on disk; the arrival's row goes. It is not synced: the
+ * arrival's, which is, brings it back. 0 or -1. */
 int drop_landed(struct drop *drop, const struct drop_landing *landing);
 
 /* ---- keeper.c, announce.c, tidy.c ---- */

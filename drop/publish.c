@@ -29,7 +29,9 @@ struct landing {
 
 /* ---- rows ---- */
 
-/* All is here and it is about to get this name: who finds the part gone completes the rest. */
+/* All is here and it is about to get this name: who finds the part gone completes the rest, after a
+ * power cut, too. So this is what waits for the disk, before the name does; the rows that follow
+ * need not. */
 static int write_intent(struct landing *landing)
 {
     struct drop_arrival *arrival = landing->arrival;
@@ -38,7 +40,7 @@ static int write_intent(struct landing *landing)
 
     if (!arrival->id && drop_arrival_record(arrival))
         return -1;
-    if (store_begin(store, STORE_SOON))
+    if (store_begin(store, STORE_SYNCED))
         return -1;
     result = store_run(store, "UPDATE arrival SET path = ?, sha256 = ?, received = ? WHERE id = ?",
                        "sbii", landing->path, landing->sha256, sizeof landing->sha256,
@@ -81,7 +83,7 @@ static int write_rows(struct drop *drop, const struct drop_landing *landing)
 
 int drop_landed(struct drop *drop, const struct drop_landing *landing)
 {
-    if (store_begin(drop->store, STORE_SYNCED))
+    if (store_begin(drop->store, STORE_SOON))
         return -1;
     return store_end(drop->store, write_rows(drop, landing));
 }
@@ -183,7 +185,7 @@ static enum drop_result land_over(struct landing *landing)
         return DROP_FAILED;
     drop_step("intent");
     rows = rows_of(landing);
-    if (store_begin(landing->arrival->drop->store, STORE_SYNCED))
+    if (store_begin(landing->arrival->drop->store, STORE_SOON))
         return DROP_FAILED;
     result = replace_there(landing, &rows);
     drop_step("replaced");
@@ -194,21 +196,29 @@ static enum drop_result land_over(struct landing *landing)
     return result;
 }
 
-/* Whether what is there has these bytes; a digest that is missing is read. */
-static bool is_same(struct landing *landing)
+/* Whether what is there has these bytes; a digest that is missing is read. It may be there since a
+ * moment only, by somebody who died before it was on disk for sure: whoever is told that it is
+ * there is told so of what is synced. */
+static enum drop_result look_for_same(struct landing *landing)
 {
+    struct drop *drop = landing->arrival->drop;
     struct drop_file there;
     enum drop_result result;
     int fd;
 
     if (landing->there.size != landing->arrival->length)
-        return false;
-    result = drop_read(landing->arrival->drop, landing->path, &there, &fd);
+        return DROP_OK;
+    result = drop_read(drop, landing->path, &there, &fd);
     if (!result && !there.has_sha256)
         there.has_sha256 = drop_digest_fd(fd, -1, there.sha256) == 0;
+    landing->same = !result && there.has_sha256 &&
+                    digest_equal(there.sha256, landing->sha256, sizeof landing->sha256);
+    result = DROP_OK;
+    if (landing->same &&
+        (fsync(fd) || drop_sync_parent(drop, landing->path) || store_sync(drop->store)))
+        result = drop_failure("sync", landing->path);
     fs_close(fd);
-    return !result && there.has_sha256 &&
-           digest_equal(there.sha256, landing->sha256, sizeof landing->sha256);
+    return result;
 }
 
 /* Tries the name in landing->path. DROP_TAKEN: it is somebody's, or was taken meanwhile. */
@@ -230,9 +240,9 @@ static enum drop_result land_at(struct landing *landing)
         return result;
     if (landing->there.folder)
         return arrival->exact ? DROP_IS_FOLDER : DROP_TAKEN;
-    landing->same = is_same(landing);
-    if (landing->same)
-        return DROP_OK;
+    result = look_for_same(landing);
+    if (result || landing->same)
+        return result;
     if (!arrival->replace || !landing->there.yours)
         return DROP_TAKEN;
     if (arrival->has_match &&

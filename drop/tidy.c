@@ -103,8 +103,18 @@ static int forget_arrival(struct drop *drop, int64_t id)
     return store_end(drop->store, result);
 }
 
-/* The part has got its name, and its writer died before the rest: finish it. */
-static int complete(struct drop *drop, const struct drop_row *row)
+/* Whether somebody else's publication is there, row and all, with the same bytes perhaps. */
+static bool is_anothers(struct drop *drop, const struct drop_row *row)
+{
+    struct drop_file file;
+
+    return drop_index_get(drop, row->path, &row->owner, &file) == 1 && file.has_sha256 &&
+           !file.by_hand && !file.yours;
+}
+
+/* The part has got its name, and its writer died before the rest: finish it. Otherwise the row
+ * goes, unless there is a part to go on with. */
+static int complete(struct drop *drop, const struct drop_row *row, bool has_part)
 {
     struct drop_landing landing = {
         .arrival_id = row->id,
@@ -124,14 +134,16 @@ static int complete(struct drop *drop, const struct drop_row *row)
     }
     ours = fd >= 0 && fstat(fd, &there) == 0 && S_ISREG(there.st_mode) &&
            there.st_size == row->received && drop_digest_fd(fd, -1, sha256) == 0 &&
-           digest_equal(sha256, row->sha256, sizeof sha256);
+           digest_equal(sha256, row->sha256, sizeof sha256) && !is_anothers(drop, row);
     if (ours) {
         landing.size = there.st_size;
         landing.modified_at = drop_ms(there.st_mtim);
         drop_sync_parent(drop, row->path);
         result = drop_landed(drop, &landing);
+        if (has_part && result == 0)
+            unlinkat(drop->arriving_fd, row->key, 0);
         log_info("published what was almost published: %s", row->path);
-    } else {
+    } else if (!has_part) {
         result = forget_arrival(drop, row->id);
     }
     fs_close(fd);
@@ -176,13 +188,18 @@ static int tidy_arrival(struct drop *drop, const char *key, bool restarted)
     if (found != 1)
         return found;
     if (fstatat(drop->arriving_fd, key, &part, AT_SYMLINK_NOFOLLOW) == 0) {
+        int result = 0;
+
+        /* The folder with the name may be synced, and that with the part not. */
+        if (restarted && row.has_sha256)
+            result = complete(drop, &row, true);
         if (restarted)
             cut_part(drop, &row);
-        return 0;
+        return result;
     }
     if (errno != ENOENT)
         return 0;
-    return row.has_sha256 ? complete(drop, &row) : forget_arrival(drop, row.id);
+    return row.has_sha256 ? complete(drop, &row, false) : forget_arrival(drop, row.id);
 }
 
 static int tidy_arrivals(struct drop *drop)

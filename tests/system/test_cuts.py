@@ -45,7 +45,6 @@ class Story:
     def crowd(self, number):
         crowd = Crowd(self.box, self.upstream, size=0, pace=0.02, seed=self.seed, tag=f"{number}.",
                       kinds=FEW)  # fmt: skip
-        crowd.doubtful = set(self.pending)  # named before the cut, and not yet anybody's
         for person in crowd.of(Uploader):
             person.files = {path: content for path, content in self.files.items()
                             if path.startswith(person.name_ + "-")}  # fmt: skip

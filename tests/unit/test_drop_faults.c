@@ -50,8 +50,15 @@ ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t offset)
     return pwrite(fd, bytes, length, offset);
 }
 
+static ino_t wanted_synced[3]; /* become 0 when they are */
+
 static int synced(int fd, long result)
 {
+    struct stat there;
+
+    for (size_t i = 0; i < 3 && result == 0 && fstat(fd, &there) == 0; i++)
+        if (wanted_synced[i] == there.st_ino)
+            wanted_synced[i] = 0;
     if (armed && result == 0)
         picture(fd);
     return (int)result;
@@ -223,6 +230,56 @@ static void every_call_of_removing_and_renaming_may_fail(void **state)
             if (!failed)
                 break;
         }
+}
+
+/* ---- who finds it there already ---- */
+
+static void die_when_renamed(const char *step)
+{
+    if (strcmp(step, "renamed") == 0)
+        _exit(42);
+}
+
+static ino_t inode_of(struct dropping *at, const char *below)
+{
+    char *path = config_path(&at->config, below);
+    struct stat there;
+
+    assert_int_equal(stat(path, &there), 0);
+    free(path);
+    return there.st_ino;
+}
+
+/* Somebody died between the name and the disk, and it is sent again: only what is synced is said to
+ * be there. */
+static void what_is_there_already_is_synced(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_file file;
+    int status;
+
+    dropping_close(at);
+    if (fork() == 0) {
+        dropping_open(at);
+        drop_steps_to(die_when_renamed);
+        put_as(at, "folder/f", "new bytes", &at->ada, true, false, &file, NULL);
+        _exit(0);
+    }
+    wait(&status);
+    assert_int_equal(WEXITSTATUS(status), 42);
+    dropping_open(at);
+    wanted_synced[0] = inode_of(at, "drop/folder/f");
+    wanted_synced[1] = inode_of(at, "drop/folder");
+    wanted_synced[2] = inode_of(at, "store/riad.db-wal");
+    armed = true;
+    enum drop_result result =
+        put_as(at, "folder/f", "new bytes", &at->ada, true, false, &file, NULL);
+    armed = false;
+    assert_int_equal(result, DROP_OK);
+    assert_string_equal(file.path, "folder/f");
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(wanted_synced[i], 0);
+    check_put(at, DROP_OK, false);
 }
 
 /* ---- a power cut ---- */
@@ -506,7 +563,7 @@ static void live_until_cut(struct dropping *at, int pipe, unsigned seed)
 }
 
 /* The version that lies there, 0 for none; -2 cannot be read, -3 and -4 torn, -5 and -6 with a
- * wrong digest or none. */
+ * wrong digest or none, -7 without its owner. */
 static int version_at(struct dropping *at, const char *path)
 {
     static uint8_t bytes[32768];
@@ -528,7 +585,7 @@ static int version_at(struct dropping *at, const char *path)
         return -4;
     if (!file.has_sha256 || memcmp(sha256, file.sha256, sizeof sha256) != 0)
         return file.has_sha256 ? -5 : -6;
-    return version;
+    return strcmp(file.owner, "ada") == 0 ? version : -7;
 }
 
 /* Acknowledged is there; what was begun last may be there, whole. */
@@ -625,6 +682,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         DROP_TEST(every_call_of_publishing_may_fail),
         DROP_TEST(every_call_of_removing_and_renaming_may_fail),
+        DROP_TEST(what_is_there_already_is_synced),
         cmocka_unit_test(power_cuts_lose_nothing_acknowledged),
     };
     return cmocka_run_group_tests_name("drop: faults", tests, NULL, NULL);
