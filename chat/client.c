@@ -262,11 +262,12 @@ void client_drained(struct client *client)
 
 /* ---- what comes in ---- */
 
-/* A client that does not read is not listened to: its answers would only pile up. */
+/* A client that does not read is not listened to: its answers would only pile up. Nor is one whose
+ * command is not done: what comes behind `/join` is meant for that room. */
 static bool listens(const struct client *client)
 {
-    return client->step == CLIENT_OPEN && client->out.len <= CLIENT_MAX_OUT / 2 &&
-           client->saying < CLIENT_SAYING;
+    return client->step == CLIENT_OPEN && !client->asking &&
+           client->out.len <= CLIENT_MAX_OUT / 2 && client->saying < CLIENT_SAYING;
 }
 
 static void act_on(struct client *client, enum editor_event event)
@@ -369,7 +370,8 @@ void client_input(struct client *client)
     }
     if (client->kind == CLIENT_TERMINAL) {
         take_keys(client);
-        if (client->in_ended && client->step == CLIENT_OPEN && client->in.len == 0)
+        if (client->in_ended && client->jobs == 0 && client->step == CLIENT_OPEN &&
+            client->in.len == 0)
             client_end(client, 0, NULL);
     } else if (client->kind == CLIENT_LINES) {
         take_lines(client);

@@ -72,6 +72,7 @@ struct client {
     char *path;
     unsigned jobs;           /* on their way; the client is kept until they are back */
     unsigned saying;         /* how many of them say something */
+    bool asking;             /* a command is one: what stands behind it waits for what it does */
     bool json, saying_lines; /* CLIENT_LINES: --json; `say` without words */
     int64_t since;           /* --since: -1 not given */
     int64_t session_id, credential_id;

@@ -191,23 +191,33 @@ static void show_answer(struct client *client, struct request *request)
     put_answer(client, &request->err, client->interactive ? &client->out : &client->err);
 }
 
-static void done_ask(struct job *job)
+/* Shows the answer and releases the job; true if the client goes on. */
+static bool finish_ask(struct ask_job *ask)
 {
-    struct ask_job *ask = (struct ask_job *)job;
     struct client *client = ask->client;
     struct request *request = &ask->request;
+    bool goes_on;
 
-    if (client_job_done(client)) {
+    client->asking = false;
+    goes_on = client_job_done(client) && client->step != CLIENT_LEAVING;
+    if (goes_on) {
         show_answer(client, request);
         apply(client, ask);
         if (client->kind == CLIENT_COMMAND && client->transfer == EFFECT_NONE)
             client_end(client, request->status, NULL);
-        else if (client->in.len > 0 || client->in_ended)
-            client_input(client);
     }
     request_done(request);
     profile_done(&ask->profile);
     free(ask);
+    return goes_on;
+}
+
+static void done_ask(struct job *job)
+{
+    struct client *client = ((struct ask_job *)job)->client;
+
+    if (finish_ask((struct ask_job *)job) && (client->in.len > 0 || client->in_ended))
+        client_input(client);
 }
 
 static void fill_request(struct client *client, struct ask_job *ask, enum door door)
@@ -243,10 +253,11 @@ void client_ask(struct client *client, const char *line, enum door door)
     ask->client = client;
     fill_request(client, ask, door);
     client->jobs++;
+    client->asking = true;
     if (command_parse(&ask->request, line) == 0)
         worker_put(client->hall->worker, &ask->job);
     else
-        done_ask(&ask->job);
+        finish_ask(ask); /* not done_ask: whoever called takes the next line, however many come */
 }
 
 /* ---- completion ---- */

@@ -376,6 +376,8 @@ static void greet(struct client *client, const struct open_job *open)
 static void take_open(struct client *client, struct open_job *open)
 {
     client->session_id = open->session_id;
+    if (client->step == CLIENT_LEAVING)
+        return;
     if (open->greet)
         greet(client, open);
     if (client->interactive)

@@ -96,6 +96,8 @@ def test_settings_stick(house):
             one.wait(line[1:].split()[0] + " is off")
     with Terminal(house, "setter") as again:
         again.wait_prompt()
+        house.ssh("mate", "say", "the day's first", check=0)
+        again.wait("the day's first")
         clear(again)
         house.ssh("mate", "say", "hello setter", check=0)
         again.wait("mate: hello setter")

@@ -396,11 +396,14 @@ def test_killed_in_a_busy_minute(make_box):
         box.ssh(name, "whoami", check=0)
     acknowledged = []
     for round_number in range(3):
-        talkers = [box.ssh_open(name, "chat", "--json") for name in names]
-        for talker, name in zip(talkers, names):
-            talker.stdin.write("".join(f"{name} {round_number} {i}\n" for i in range(14)))
-            talker.stdin.flush()
-        seen = [json.loads(talkers[0].stdout.readline())["text"] for _ in range(20)]
+        talkers, seen = [], []
+        for name in names:
+            talkers.append(box.ssh_open(name, "chat", "--json"))
+            talkers[-1].stdin.write("".join(f"{name} {round_number} {i}\n" for i in range(14)))
+            talkers[-1].stdin.flush()
+            if not seen:  # the one who is read is in before the others speak
+                seen.append(json.loads(talkers[0].stdout.readline())["text"])
+        seen += [json.loads(talkers[0].stdout.readline())["text"] for _ in range(19)]
         box.restart_service("chat")
         for talker in talkers:
             rest, _ = talker.communicate(timeout=20 * PATIENCE)
