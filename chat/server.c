@@ -266,7 +266,7 @@ static void reload(struct server *server)
     server->hall.config = fresh;
     login_reconfigure(server->login, fresh);
     drop_keeper_forget_after(server->keeper, fresh->box.keep);
-    log_info("the configuration is taken up");
+    log_info("took up the new configuration");
 }
 
 static void tick(struct server *server)

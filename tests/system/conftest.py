@@ -251,11 +251,15 @@ class Box:
         zombies = [row for row in before.values() if row[1] == "Z"]
         assert not zombies, f"zombies under the box: {zombies}"
 
-    def reload(self):
-        """SIGHUP; returns the first line of the log after it that tells what came of it."""
+    def reload(self, *services):
+        """SIGHUP; returns the first line of the log after it that tells what came of it, as soon as
+        these services, chat or web, have taken it up."""
         start = len(self.stderr.lines)
         self.process.send_signal(signal.SIGHUP)
-        return self.wait_log(r"riad \w+: .*(read the configuration again|stays in force)", start=start)
+        came = self.wait_log(r"riad \w+: .*(read the configuration again|stays in force)", start=start)
+        for name in services:
+            self.wait_log(rf"{name} info: took up the new configuration", start=start)
+        return came
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)

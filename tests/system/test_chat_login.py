@@ -159,7 +159,7 @@ def test_newcomers_wait_for_a_host(make_box):
     box.ssh("carol", "whoami", check=0)
     box.riad("people", "promote", "carol", check=0)
     box.config(box={"newcomers": "ask"})
-    box.reload()
+    box.reload("chat")
     with Terminal(box, "dora") as dora:
         dora.wait("a host has to let you in")
         dora.wait_prompt()
@@ -170,7 +170,7 @@ def test_newcomers_wait_for_a_host(make_box):
         dora.say("thank you")
         dora.wait("dora: thank you")
     box.config(box={"newcomers": "closed"})
-    box.reload()
+    box.reload("chat")
     status, text = ask(box, "late", box.key("late"))
     assert status == 255 and "No newcomers" in text
 

@@ -141,8 +141,7 @@ def test_a_flood_is_held_back_not_lost(make_box):
     assert [line.split(" ", 2)[2] for line in done.stdout.splitlines() if " flooder " in line] == [
         f"flood {i}" for i in range(150)]  # fmt: skip
     # At a terminal it is said, for somebody sits there.
-    box.config(chat={"rate": 5, "rate_window": "60s"}).reload()
-    box.wait_log("chat info: the configuration is taken up")
+    box.config(chat={"rate": 5, "rate_window": "60s"}).reload("chat")
     with Terminal(box, "typist") as typist:
         typist.wait_prompt()
         typist.run("set-buffer", "".join(f"quick {i}\r" for i in range(60)))

@@ -332,7 +332,7 @@ def test_looking_at_a_link_burns_nothing(box):
 def test_closed_doors_do_not_tell_who_has_a_name(make_box):
     box = make_box()
     box.ssh("ada", "say", "hello", check=0)
-    box.config(box={"newcomers": "closed"}).reload()
+    box.config(box={"newcomers": "closed"}).reload("chat", "web")
 
     def ssh(name):
         line = [word.replace("LogLevel=ERROR", "LogLevel=INFO")

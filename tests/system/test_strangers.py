@@ -128,7 +128,7 @@ def test_who_waits_may_not_drop_nor_learn_who_is_here(make_box):
     box = make_box()
     box.ssh("hanna", "drop", "paper.txt", input="x", check=0)
     box.riad("people", "promote", "hanna", check=0)
-    box.config(box={"newcomers": "ask"}).reload()
+    box.config(box={"newcomers": "ask"}).reload("web")
     status, headers, _ = box.request("POST", "/you/name", "name=walt", FORM)
     assert status == 200
     walt, nobody = cookie(headers), {}
