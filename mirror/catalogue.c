@@ -192,7 +192,7 @@ void catalogue_draft_put(struct catalogue_draft *draft, const char *package,
 {
     size_t index;
 
-    if (archive->sum_count == 0)
+    if (archive->sum_count == 0 || draft->count == CATALOGUE_MAX_ARCHIVES)
         return;
     index = find_or_make(draft, archive);
     if (!draft->archives[index].package)

@@ -18,7 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CATALOGUE_MAX_URLS 32
+#define CATALOGUE_MAX_URLS     32
+#define CATALOGUE_MAX_ARCHIVES 200000 /* a draft holds no more; the real one has 11,600 */
 
 /* ---- writing ---- */
 
@@ -27,7 +28,8 @@ struct catalogue_draft;
 struct catalogue_draft *catalogue_draft_new(void);
 void catalogue_draft_free(struct catalogue_draft *draft);
 
-/* Adds an archive that package (`lwt.5.6.1`) needs. One without a checksum is left out. */
+/* Adds an archive that package (`lwt.5.6.1`) needs. One without a checksum, and
+ * what is more than CATALOGUE_MAX_ARCHIVES, is left out. */
 void catalogue_draft_put(struct catalogue_draft *draft, const char *package,
                          const struct package_archive *archive);
 

@@ -30,6 +30,7 @@ struct transfer {
     void *context;
     struct response response;
     bool connected;
+    bool headed;  /* the head that counts has begun: neither a redirect nor 1xx */
     bool begun;   /* head was called */
     bool stopped; /* by the caller's functions */
     bool stalled, paused, background;
@@ -118,12 +119,21 @@ void fetch_free(struct fetch *fetch)
 
 /* ---- what libcurl calls ---- */
 
+static bool is_final(const struct response *response)
+{
+    return response->status >= 200 && (response->status < 300 || response->status >= 400);
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *context)
 {
     struct transfer *transfer = context;
 
     response_line(&transfer->response, line, size * count, when_wall_ms());
-    transfer->mark_ms = transfer->fetch->heard_ms = when_monotonic_ms();
+    transfer->fetch->heard_ms = when_monotonic_ms();
+    if (!transfer->headed && is_final(&transfer->response)) {
+        transfer->headed = true;
+        transfer->mark_ms = transfer->fetch->heard_ms;
+    }
     return size * count;
 }
 
@@ -253,6 +263,7 @@ static void set_options(struct transfer *transfer, const char *url)
     curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
@@ -364,9 +375,7 @@ static bool has_stalled(struct transfer *transfer, int64_t now)
         transfer->mark_bytes = transfer->bytes;
         return false;
     }
-    if (!is_success(&transfer->response))
-        return now - transfer->mark_ms > FETCH_FIRST_MS;
-    return now - transfer->mark_ms > FETCH_STALL_MS;
+    return now - transfer->mark_ms > (transfer->headed ? FETCH_STALL_MS : FETCH_FIRST_MS);
 }
 
 int64_t fetch_silent_ms(const struct fetch *fetch)

@@ -16,8 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A body that brings less than FETCH_STALL_MIN bytes in FETCH_STALL_MS has died; the head of a
- * response may take FETCH_FIRST_MS: forges pack while one waits. */
+/* A body that brings less than FETCH_STALL_MIN bytes in FETCH_STALL_MS has died, the rest of its
+ * head counted in; the first line of the response may take FETCH_FIRST_MS, redirects and all:
+ * forges pack while one waits. */
 #define FETCH_STALL_MS  5000
 #define FETCH_STALL_MIN 512
 #define FETCH_FIRST_MS  30000

@@ -12,6 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CRUMB      ((int64_t)16 << 10) /* bytes; less from one request is little */
+#define CRUMBS_MAX 64
+#define SLOW_MS    8000                /* a source that brought less than */
+#define SLOW_MIN   ((int64_t)16 << 10) /* this within that is slow */
 #define LINK_FRESH_MS                                                                              \
     30000 /* after an answer, a host that cannot be reached is that host's fault */
 #define UNKNOWN_ROOM                                                                               \
@@ -175,6 +179,7 @@ static int on_data(void *context, const void *bytes, size_t length)
     struct flight *flight = context;
 
     flights_carried(flight->all, flight->repository, length);
+    flight->watch_bytes += (int64_t)length;
     switch (part_put(flight->part, bytes, length, when_monotonic_ms())) {
     case PART_OK:
         return 0;
@@ -229,7 +234,7 @@ static enum source_outcome outcome_of(struct flight *flight, enum fetch_end end,
     case FETCH_UNREACHABLE:
         return fresh ? SOURCE_UNREACHABLE : SOURCE_LINK;
     default:
-        return SOURCE_BROKE;
+        return response->status >= 400 ? of_status(flight, response) : SOURCE_BROKE;
     }
 }
 
@@ -265,6 +270,18 @@ static bool is_right_after_all(struct flight *flight, enum source_outcome outcom
            part_is_complete(flight->part);
 }
 
+/* Whether the source brought bytes that were not here. One that gives a few for each request does
+ * so a while, and is then treated as if it gave none. */
+static bool made_progress(struct flight *flight)
+{
+    int64_t gain = part_received(flight->part) - flight->best;
+
+    if (gain <= 0)
+        return false;
+    flight->best += gain;
+    return gain >= CRUMB || flight->source->crumbs++ < CRUMBS_MAX;
+}
+
 static void on_end(void *context, enum fetch_end end, const struct response *response,
                    const char *why)
 {
@@ -290,9 +307,7 @@ static void on_end(void *context, enum fetch_end end, const struct response *res
         return;
     }
     note_host(flight, outcome, response);
-    progress = part_received(flight->part) > flight->best;
-    if (progress)
-        flight->best = part_received(flight->part);
+    progress = made_progress(flight);
     log_debug("%s: %s ended after %lld bytes, status %d: %s", flight->name, flight->source->url,
               (long long)part_received(flight->part), response->status, why);
     source_note(flight->source, outcome, progress, retry_ms,
@@ -397,6 +412,8 @@ int flight_start(struct flight *flight)
         request.if_range = flight->source->etag;
     flight->mark_bytes = part_received(flight->part);
     flight->mark_ms = now;
+    flight->watch_ms = now;
+    flight->watch_bytes = 0;
     flight->verdict = SOURCE_BROKE;
     flight->transfer = fetch_start(all->with.fetch, &request, &calls, flight);
     if (flight->transfer) {
@@ -417,6 +434,23 @@ void flight_pause(struct flight *flight)
     flight->all->running--;
     if (flight->part)
         part_break(flight->part);
+}
+
+void flight_watch(struct flight *flight, int64_t now_ms)
+{
+    if (!flight->transfer || now_ms - flight->watch_ms < SLOW_MS)
+        return;
+    if (flight->watch_bytes > 0 && flight->watch_bytes < SLOW_MIN &&
+        flight->all->with.config->mirror[0].max_rate == 0 &&
+        sources_can_resume(&flight->sources, flight->source, now_ms)) {
+        log_info("%s is slow: another source goes on with the archive of %s", flight->source->url,
+                 flight->label);
+        source_note(flight->source, SOURCE_SLOW, true, -1, 0, now_ms);
+        flight_pause(flight);
+        flight->wake_ms = -1;
+    }
+    flight->watch_ms = now_ms;
+    flight->watch_bytes = 0;
 }
 
 void flight_show(struct flight *flight, int64_t now_ms)

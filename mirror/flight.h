@@ -33,6 +33,7 @@ struct flight {
     bool announced;  /* the row says flying, with announced_length */
     int64_t announced_length;
     int64_t mark_bytes, mark_ms, speed; /* bytes a second, over the last seconds */
+    int64_t watch_bytes, watch_ms;      /* what the source brought since */
     enum source_outcome verdict;        /* why a callback stopped the transfer */
 };
 
@@ -63,6 +64,9 @@ void flight_pause(struct flight *flight);
 
 /* Releases all but the row. */
 void flight_free(struct flight *flight);
+
+/* Once a second: leaves a source that brings next to nothing, where another one can go on. */
+void flight_watch(struct flight *flight, int64_t now_ms);
 
 /* Shows what is due. */
 void flight_show(struct flight *flight, int64_t now_ms);

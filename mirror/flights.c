@@ -362,6 +362,8 @@ void flights_tick(struct flights *flights)
     int64_t now = when_monotonic_ms();
 
     tick_link(flights);
+    for (struct flight *flight = flights->first; flight; flight = flight->next)
+        flight_watch(flight, now);
     tick_rows(flights, now);
     tick_room(flights, now);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/when.h"
+#include "mirror/index_source.h"
 #include "mirror/opam.h"
 
 #include <archive.h>
@@ -17,24 +18,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_UNPACKED ((int64_t)2 << 30) /* bytes of all entries; the real one has 52 MB */
-#define MAX_ENTRIES  2000000
-#define MAX_FILE     ((size_t)8 << 20) /* bytes of one file; patches may be large */
-#define MAX_PATH     480
-#define READ_BLOCK   ((size_t)128 * 1024)
-
-/* What reading and copying share: an open archive, its bounds, its leading folder. */
-struct source {
-    struct archive *archive;
-    char *path;
-    char *folder; /* NULL until the first entry has been seen */
-    int64_t unpacked;
-    size_t entries;
-    struct buf file; /* the entry that is being read */
-};
+#define MAX_OPAM                                                                                   \
+    ((size_t)1 << 20) /* bytes of a file that is parsed; the largest real one has 24 kB */
+#define MAX_PATH 480
 
 struct index {
-    struct source source;
+    struct index_source source;
     index_handler *handler;
     void *context;
     char *repo;
@@ -43,7 +32,7 @@ struct index {
 };
 
 struct index_copy {
-    struct source source;
+    struct index_source source;
     struct archive *out;
     char *to, *repo;
 };
@@ -85,115 +74,6 @@ const char *index_path(const char *path, const char *folder)
     return NULL;
 }
 
-/* The first entry betrays a leading folder, unless a repository begins where the archive does. */
-static void see_folder(struct source *source, const char *path)
-{
-    const char *slash;
-
-    while (strncmp(path, "./", 2) == 0)
-        path += 2;
-    slash = strchr(path, '/');
-    if (!slash || strncmp(path, "packages/", 9) == 0) {
-        if (!source->folder || strcmp(path, "repo") == 0 || slash) {
-            free(source->folder);
-            source->folder = mem_dup("");
-        }
-    } else if (!source->folder) {
-        source->folder = mem_dup_bytes(path, (size_t)(slash - path) + 1);
-    }
-}
-
-/* ---- entries, within the bounds ---- */
-
-static int source_open(struct source *source, const char *path)
-{
-    source->path = mem_dup(path);
-    source->archive = archive_read_new();
-    buf_init(&source->file, MAX_FILE);
-    if (!source->archive || archive_read_support_filter_gzip(source->archive) != ARCHIVE_OK ||
-        archive_read_support_format_tar(source->archive) != ARCHIVE_OK ||
-        archive_read_open_filename(source->archive, path, READ_BLOCK) != ARCHIVE_OK) {
-        log_warn("%s cannot be read as an index: %s", path,
-                 source->archive ? archive_error_string(source->archive) : "no memory");
-        return -1;
-    }
-    return 0;
-}
-
-static void source_close(struct source *source)
-{
-    if (source->archive)
-        archive_read_free(source->archive);
-    buf_done(&source->file);
-    free(source->folder);
-    free(source->path);
-}
-
-static int refuse(const struct source *source, const char *why)
-{
-    log_warn("%s is refused as an index: %s", source->path, why);
-    return -1;
-}
-
-/* The next entry; 1, 0 at the end, -1 refused. *path is what index_path makes of its name. */
-static int source_next(struct source *source, struct archive_entry **entry, const char **path)
-{
-    int found = archive_read_next_header(source->archive, entry);
-    const char *name;
-
-    if (found == ARCHIVE_EOF)
-        return 0;
-    if (found != ARCHIVE_OK && found != ARCHIVE_WARN)
-        return refuse(source, archive_error_string(source->archive));
-    if (++source->entries > MAX_ENTRIES)
-        return refuse(source, "too many entries");
-    name = archive_entry_pathname(*entry);
-    *path = NULL;
-    if (!name || strcmp(name, "./") == 0 || archive_entry_filetype(*entry) == 0)
-        return 1;
-    see_folder(source, name);
-    *path = index_path(name, source->folder);
-    return 1;
-}
-
-/* The content of a regular entry into source->file. 1; 0 if it is larger than a file may be; -1
- * refused. */
-static int source_read(struct source *source, struct archive_entry *entry)
-{
-    const void *bytes;
-    size_t length;
-    la_int64_t offset;
-    int found;
-
-    buf_clear(&source->file);
-    if (archive_entry_size(entry) > (la_int64_t)MAX_FILE)
-        return 0;
-    while ((found = archive_read_data_block(source->archive, &bytes, &length, &offset)) ==
-           ARCHIVE_OK) {
-        source->unpacked += (int64_t)length;
-        if (source->unpacked > MAX_UNPACKED)
-            return refuse(source, "it unpacks to too many bytes");
-        if ((size_t)offset != source->file.len || buf_put(&source->file, bytes, length) < 0)
-            return 0;
-    }
-    return found == ARCHIVE_EOF ? 1 : refuse(source, archive_error_string(source->archive));
-}
-
-/* What is skipped counts, too: a bomb may hide in what nobody wants. */
-static int source_skip(struct source *source, struct archive_entry *entry)
-{
-    int64_t size = archive_entry_size(entry);
-
-    if (size < 0 || size > MAX_UNPACKED || (source->unpacked += size) > MAX_UNPACKED)
-        return refuse(source, "it unpacks to too many bytes");
-    return 0;
-}
-
-static bool is_regular(struct archive_entry *entry)
-{
-    return archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
-}
-
 /* ---- the repo file ---- */
 
 static bool names_cache(const struct opam_item *field)
@@ -213,7 +93,7 @@ char *index_repo_text(const char *text, size_t length, bool *changed)
     size_t at = 0;
     char *result;
 
-    buf_init(&out, MAX_FILE);
+    buf_init(&out, INDEX_MAX_FILE);
     *changed = true;
     if (opam_parse(&file, text, length) < 0) {
         buf_printf(&out, "opam-version: \"2.0\"\n%s", line);
@@ -248,7 +128,7 @@ struct index *index_open(const char *path, index_handler *handler, void *context
     index->handler = handler;
     index->context = context;
     index->clean = true;
-    if (source_open(&index->source, path) == 0)
+    if (index_source_open(&index->source, path) == 0)
         return index;
     index_close(index);
     return NULL;
@@ -258,7 +138,7 @@ void index_close(struct index *index)
 {
     if (!index)
         return;
-    source_close(&index->source);
+    index_source_close(&index->source);
     free(index->repo);
     free(index);
 }
@@ -315,13 +195,13 @@ static int index_file(struct index *index, struct archive_entry *entry, const ch
     int found;
 
     if (!is_repo && !package_file(path, &kind, package)) {
-        if (archive_entry_size(entry) > (la_int64_t)MAX_FILE)
+        if (archive_entry_size(entry) > (la_int64_t)INDEX_MAX_FILE)
             index->clean = false;
-        return source_skip(&index->source, entry);
+        return index_source_skip(&index->source, entry);
     }
-    if ((found = source_read(&index->source, entry)) < 0)
+    if ((found = index_source_read(&index->source, entry)) < 0)
         return -1;
-    if (found == 0) {
+    if (found == 0 || index->source.file.len > MAX_OPAM) {
         log_warn("%s: %s is too large and left out", index->source.path, path);
         index->clean = false;
     } else if (is_repo) {
@@ -340,9 +220,9 @@ static int index_entry(struct index *index, struct archive_entry *entry, const c
         index->clean = false;
     if (archive_entry_filetype(entry) == AE_IFDIR)
         return 0;
-    if (!path || !is_regular(entry)) {
+    if (!path || !index_source_is_regular(entry)) {
         index->clean = false;
-        return source_skip(&index->source, entry);
+        return index_source_skip(&index->source, entry);
     }
     return index_file(index, entry, path);
 }
@@ -353,7 +233,7 @@ static int index_end(struct index *index)
     bool changed;
 
     if (index->packages == 0)
-        return refuse(&index->source, "it holds no package");
+        return index_source_refuse(&index->source, "it holds no package");
     if (!index->repo) {
         index->repo = index_repo_text("opam-version: \"2.0\"\n", 20, &changed);
         index->clean = false;
@@ -371,7 +251,7 @@ int index_step(struct index *index, int budget_ms)
     int found;
 
     for (size_t count = 1;; count++) {
-        if ((found = source_next(&index->source, &entry, &path)) < 0)
+        if ((found = index_source_next(&index->source, &entry, &path)) < 0)
             return -1;
         if (found == 0)
             return index_end(index);
@@ -395,14 +275,18 @@ static int copy_put(struct index_copy *copy, const char *path, mode_t type, cons
                     size_t length)
 {
     struct archive_entry *entry = archive_entry_new();
-    int result = -1;
+    int result = -1, head;
 
     archive_entry_set_pathname(entry, path);
     archive_entry_set_filetype(entry, type);
     archive_entry_set_perm(entry, type == AE_IFDIR ? 0755 : 0644);
     archive_entry_set_size(entry, (la_int64_t)length);
-    if (archive_write_header(copy->out, entry) == ARCHIVE_OK &&
-        (length == 0 || archive_write_data(copy->out, bytes, length) == (la_ssize_t)length))
+    head = archive_write_header(copy->out, entry);
+    if (head == ARCHIVE_FAILED) {
+        log_warn("%s is left out of %s: %s", path, copy->to, archive_error_string(copy->out));
+        result = 0;
+    } else if ((head == ARCHIVE_OK || head == ARCHIVE_WARN) &&
+               (length == 0 || archive_write_data(copy->out, bytes, length) == (la_ssize_t)length))
         result = 0;
     archive_entry_free(entry);
     return result < 0 ? copy_failed(copy) : 0;
@@ -414,11 +298,11 @@ struct index_copy *index_copy_open(const char *from, const char *to, const char 
 
     copy->to = mem_dup(to);
     copy->repo = mem_dup(repo);
-    if (source_open(&copy->source, from) < 0)
+    if (index_source_open(&copy->source, from) < 0)
         goto out;
     copy->out = archive_write_new();
     if (!copy->out || archive_write_add_filter_gzip(copy->out) != ARCHIVE_OK ||
-        archive_write_set_format_ustar(copy->out) != ARCHIVE_OK ||
+        archive_write_set_format_pax_restricted(copy->out) != ARCHIVE_OK ||
         archive_write_set_filter_option(copy->out, "gzip", "compression-level", "4") !=
             ARCHIVE_OK ||
         archive_write_open_filename(copy->out, to) != ARCHIVE_OK) {
@@ -438,9 +322,9 @@ static int copy_entry(struct index_copy *copy, struct archive_entry *entry, cons
 
     if (path && strcmp(path, "repo") != 0 && archive_entry_filetype(entry) == AE_IFDIR)
         return copy_put(copy, path, AE_IFDIR, NULL, 0);
-    if (!path || strcmp(path, "repo") == 0 || !is_regular(entry))
-        return source_skip(&copy->source, entry);
-    if ((found = source_read(&copy->source, entry)) <= 0)
+    if (!path || strcmp(path, "repo") == 0 || !index_source_is_regular(entry))
+        return index_source_skip(&copy->source, entry);
+    if ((found = index_source_read(&copy->source, entry)) <= 0)
         return found;
     return copy_put(copy, path, AE_IFREG, copy->source.file.data, copy->source.file.len);
 }
@@ -467,7 +351,7 @@ int index_copy_step(struct index_copy *copy, int budget_ms)
     int found;
 
     for (size_t count = 1;; count++) {
-        if ((found = source_next(&copy->source, &entry, &path)) < 0)
+        if ((found = index_source_next(&copy->source, &entry, &path)) < 0)
             return -1;
         if (found == 0)
             return copy_end(copy);
@@ -484,7 +368,7 @@ void index_copy_close(struct index_copy *copy)
         return;
     if (copy->out)
         archive_write_free(copy->out);
-    source_close(&copy->source);
+    index_source_close(&copy->source);
     free(copy->to);
     free(copy->repo);
     free(copy);

@@ -1,10 +1,10 @@
 /*
  * index: reading an opam repository's index.tar.gz, and making one that riad may serve.
  *
- * index.c alone includes libarchive. An index comes from strangers: it is bounded in everything
- * (bytes unpacked, entries, the length of a path, the size of a file), links, devices and paths
- * that would leave the folder are left out, and only gzip and tar are understood. A forge's tar.gz
- * of a repository, with one leading folder, reads as if that folder were not there.
+ * index.c and index_source.c alone include libarchive. An index comes from strangers: it is bounded
+ * in everything (bytes unpacked, entries, the length of a path, the size of a file), links, devices
+ * and paths that would leave the folder are left out, and only gzip and tar are understood. A
+ * forge's tar.gz of a repository, with one leading folder, reads as if that folder were not there.
  *
  * Reading goes in steps, so that the fetcher's loop goes on meanwhile.
  */

@@ -100,6 +100,16 @@ void repository_failed(struct repository *repository, const char *why)
     wait_for(repository, has && refresh == 0 ? -1 : pause);
 }
 
+/* What came is whole, and no index: it will hardly be one in a minute, and has cost the link
+ * enough. Without any index, asking goes on. */
+static void refused(struct repository *repository, const char *why)
+{
+    repository_failed(repository, why);
+    if (repository->config->refresh > 0 && repository_has(repository, "index.tar.gz") &&
+        !repository->local)
+        wait_for(repository, repository->config->refresh * 1000);
+}
+
 /* ---- reading ---- */
 
 struct placed {
@@ -154,7 +164,7 @@ void repository_read(struct repository *repository, bool local)
     repository->step = READING;
     if (!repository->index) {
         stop_reading(repository);
-        repository_failed(repository, "it is no tar.gz");
+        refused(repository, "it is no tar.gz");
     }
     free(path);
 }
@@ -275,7 +285,7 @@ static void read_on(struct repository *repository)
         stop_reading(repository);
         remove_file(repository, "copy");
         remove_file(repository, "catalogue.new");
-        repository_failed(repository, "it is not a repository's index");
+        refused(repository, "it is not a repository's index");
     } else if (repository->step == READING) {
         end_reading(repository);
     } else {

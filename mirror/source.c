@@ -53,7 +53,7 @@ void sources_done(struct sources *sources)
 /* Less is better. */
 static int rank(const struct source *source, bool resume)
 {
-    return source->wrong * 4 + source->avoid * 2 + (resume && source->no_range);
+    return source->wrong * 4 + (source->avoid || source->slow) * 2 + (resume && source->no_range);
 }
 
 struct source *sources_next(struct sources *sources, bool resume, int64_t now_ms, int64_t *wake_ms)
@@ -100,6 +100,7 @@ void source_note(struct source *source, enum source_outcome outcome, bool progre
 {
     static const int costs[] = {[SOURCE_BUSY] = 1,
                                 [SOURCE_BROKE] = 1,
+                                [SOURCE_SLOW] = 0,
                                 [SOURCE_FROM_START] = 0,
                                 [SOURCE_UNREACHABLE] = UNREACHABLE_COSTS,
                                 [SOURCE_LINK] = 0};
@@ -112,6 +113,7 @@ void source_note(struct source *source, enum source_outcome outcome, bool progre
         return;
     }
     if (progress || outcome == SOURCE_FROM_START) {
+        source->slow |= outcome == SOURCE_SLOW;
         source->tries = 0;
         source->not_before_ms = now_ms;
         return;

@@ -5,8 +5,8 @@
  * tried; a failure sends it away for a while, or for good. So a source that delivers bytes is
  * resumed at once, one that fails gives way to the next, and one that answers "later" is asked
  * again then. One that sent wrong bytes comes behind all others; then one whose host is known not
- * to be reachable; then, where an archive is to be gone on with, one that cannot begin in the
- * middle.
+ * to be reachable or that is slow; then, where an archive is to be gone on with, one that cannot
+ * begin in the middle.
  */
 #ifndef MIRROR_SOURCE_H
 #define MIRROR_SOURCE_H
@@ -26,6 +26,8 @@ struct source {
     int tries;                    /* failures since it last brought something new */
     int wrong;                    /* how often its bytes were not the archive */
     int64_t not_before_ms;        /* monotonic */
+    int crumbs;                   /* requests that brought next to nothing */
+    bool slow;                    /* others first */
     bool gone;                    /* never again in this flight */
     bool temporary;               /* it went for a reason that may pass */
     bool no_range;                /* it cannot begin in the middle */
@@ -59,6 +61,7 @@ enum source_outcome {
     SOURCE_WRONG,       /* its bytes are not the archive; a second time: for good */
     SOURCE_BUSY,        /* 429, 5xx; with a Retry-After that is honoured */
     SOURCE_BROKE,       /* cut, reset, stalled */
+    SOURCE_SLOW,        /* it brings next to nothing, and others may be better */
     SOURCE_FROM_START,  /* it begins anew where others can go on */
     SOURCE_UNREACHABLE, /* no connection, while others can be reached */
     SOURCE_LINK,        /* no connection, and the link may be down: counts for nothing */

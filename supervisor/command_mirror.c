@@ -1,6 +1,7 @@
 #include "supervisor/command.h"
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/when.h"
 #include "identity/event.h"
@@ -122,8 +123,10 @@ static void print_archive(void *context, const struct package_archive *archive)
 
     if (archive->sum_count == 0)
         return;
-    printf("%s\t%s%s\t%s\t", package, archive->extra ? "extra-source:" : "url",
-           archive->extra ? archive->extra : "", archive->url);
+    show_text(package);
+    printf("\t%s", archive->extra ? "extra-source:" : "url");
+    show_text(archive->extra ? archive->extra : "");
+    printf("\t%s\t", archive->url);
     for (size_t i = 0; i < archive->sum_count; i++) {
         checksum_text(&archive->sums[i], sum);
         printf("%s%s", i ? " " : "", sum);
@@ -140,8 +143,8 @@ static void print_file(void *context, enum index_kind kind, const char *package,
     struct opam_file *file = context;
 
     if (opam_parse(file, bytes, length) < 0)
-        fprintf(stderr, "riad: the opam file of %s is left out, line %d: %s\n", package,
-                file->error_line, file->error);
+        log_warn("the opam file of %s is left out, line %d: %s", package, file->error_line,
+                 file->error);
     else if (kind == INDEX_URL)
         package_url_file(file, print_archive, (void *)(uintptr_t)package);
     else

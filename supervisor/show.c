@@ -32,6 +32,30 @@ const char *show_style(enum show_style style)
     return has_colour() ? escapes[style] : "";
 }
 
+/* Yours to free. */
+static char *clean(const char *text)
+{
+    size_t length = strlen(text);
+    struct buf out;
+    char *result;
+
+    if (text_is_safe(text, length))
+        return mem_dup(text);
+    buf_init(&out, 3 * length + 1); /* U+FFFD for each byte */
+    text_clean(&out, text, length, TEXT_ONE_LINE);
+    result = buf_take(&out);
+    buf_done(&out);
+    return result;
+}
+
+void show_text(const char *text)
+{
+    char *safe = clean(text);
+
+    fputs(safe, stdout);
+    free(safe);
+}
+
 void show_table_init(struct show_table *table, size_t columns)
 {
     memset(table, 0, sizeof *table);
@@ -49,7 +73,7 @@ void show_table_row(struct show_table *table, enum show_style style, ...)
     va_start(cells, style);
     for (size_t column = 0; column < table->columns; column++) {
         const char *cell = va_arg(cells, const char *);
-        table->cells[first + column] = mem_dup(cell ? cell : "");
+        table->cells[first + column] = clean(cell ? cell : "");
     }
     va_end(cells);
     table->rows++;

@@ -2,8 +2,8 @@
  * show: how commands print for people.
  *
  * On a terminal: coloured and aligned. To a pipe, with NO_COLOR or on a dumb terminal: plain, the
- * same words. What came from outside must have passed base/text.h before it gets here. Standard
- * output only, one thread.
+ * same words. Cells and show_text pass base/text.h here; what else came from outside must have done
+ * so before. Standard output only, one thread.
  */
 #ifndef SUPERVISOR_SHOW_H
 #define SUPERVISOR_SHOW_H
@@ -18,6 +18,9 @@ bool show_terminal(void);
 
 /* The escape sequence that begins a style, "" where there is no colour; SHOW_PLAIN ends it. */
 const char *show_style(enum show_style style);
+
+/* Prints text as text_clean leaves it, in one line. */
+void show_text(const char *text);
 
 /*
  * A table: columns are as wide as their widest cell (by characters), two blanks apart; the last is

@@ -23,6 +23,24 @@ static void put(struct catalogue_draft *draft, const char *package, const char *
     catalogue_draft_put(draft, package, &archive);
 }
 
+/* An index that is a bomb: what is too much is left out. */
+static void a_draft_is_bounded(void **state)
+{
+    struct catalogue_draft *draft = catalogue_draft_new();
+    size_t archives, digests;
+    char name[24];
+
+    (void)state;
+    for (size_t i = 0; i < CATALOGUE_MAX_ARCHIVES + 9; i++) {
+        snprintf(name, sizeof name, "%zu", i);
+        put(draft, "a.1", "http://a/1", NULL, name, NULL);
+    }
+    catalogue_draft_count(draft, &archives, &digests);
+    assert_int_equal(archives, CATALOGUE_MAX_ARCHIVES);
+    assert_int_equal(digests, CATALOGUE_MAX_ARCHIVES);
+    catalogue_draft_free(draft);
+}
+
 static void one_archive_is_one_record(void **state)
 {
     struct catalogue_draft *draft = catalogue_draft_new();
@@ -152,6 +170,7 @@ static void paths_stay_within_the_repository(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_draft_is_bounded),
         SCRATCH_TEST(one_archive_is_one_record),
         SCRATCH_TEST(a_damaged_file_is_no_danger),
         cmocka_unit_test(the_repo_file_names_our_cache),

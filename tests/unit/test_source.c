@@ -78,6 +78,23 @@ static void who_can_go_on_comes_before_who_begins_anew(void **state)
     sources_done(&sources);
 }
 
+/* Who brings next to nothing comes behind all others, and is asked at once when they have it not.
+ */
+static void who_is_slow_gives_way(void **state)
+{
+    struct sources sources = two();
+    struct source *a = &sources.list[0], *b = &sources.list[1];
+    int64_t wake;
+    (void)state;
+    assert_true(sources_can_resume(&sources, a, 0));
+    source_note(a, SOURCE_SLOW, true, -1, 8, 0);
+    assert_ptr_equal(sources_next(&sources, true, 0, &wake), b);
+    assert_false(sources_can_resume(&sources, b, 0)); /* no way back to the slow one */
+    source_note(b, SOURCE_LACKS, false, -1, 8, 0);
+    assert_ptr_equal(sources_next(&sources, true, 0, &wake), a);
+    sources_done(&sources);
+}
+
 static void patience_ends_but_not_for_the_link(void **state)
 {
     struct sources sources = two();
@@ -191,6 +208,7 @@ int main(void)
         cmocka_unit_test(the_first_that_may_is_next),
         cmocka_unit_test(wrong_bytes_are_forgiven_once_and_come_last),
         cmocka_unit_test(who_can_go_on_comes_before_who_begins_anew),
+        cmocka_unit_test(who_is_slow_gives_way),
         cmocka_unit_test(patience_ends_but_not_for_the_link),
         cmocka_unit_test(headers_are_read),
         cmocka_unit_test(odd_headers_say_nothing),
