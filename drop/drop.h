@@ -80,6 +80,10 @@ const char *drop_owner_text(const struct drop_file *file);
 
 /* ---- reading ---- */
 
+/* Who goes with the person_id of a file or list: "-" for nobody, for who is no more, and for whom
+ * lists do not name. 0 or -1. */
+int drop_owner_name(struct drop *drop, int64_t person_id, char name[static NAME_MAX_BYTES]);
+
 /* What is at path ("" is the drop itself). Paths are taken as asked: checked and put into NFC here,
  * as everywhere below. */
 enum drop_result drop_look(struct drop *drop, const char *path, struct drop_file *file);
@@ -91,6 +95,9 @@ enum drop_result drop_look_as(struct drop *drop, const char *path, const struct 
  * is true of this very descriptor; what was changed by hand since it was read has no digest.
  */
 enum drop_result drop_read(struct drop *drop, const char *path, struct drop_file *file, int *fd);
+/* Whether drop_read would open what a list said of it, of that size. Asks the disk, not the store:
+ * a drop_each may call it. */
+bool drop_is_readable(const struct drop *drop, const struct drop_file *file);
 /* Counts a download. */
 void drop_downloaded(struct drop *drop, int64_t file_id);
 /* The same without the store, for whoever calls drop_downloads_settle every now and then. false:
@@ -175,7 +182,9 @@ enum drop_result drop_arrival_set_size(struct drop_arrival *arrival, int64_t siz
 /* The published file gets this time rather than that of its last byte. */
 void drop_arrival_set_modified(struct drop_arrival *arrival, int64_t modified_ms);
 
-/* Lets others see it although little has come so far: for a body that stands still. */
+/* Lets others see it although little has come so far: for one whose uploader has sent nothing more
+ * for DROP_SHOWN_AFTER_MS. Costs nothing once it is shown. */
+#define DROP_SHOWN_AFTER_MS 300
 void drop_arrival_show(struct drop_arrival *arrival);
 
 /* It will be published under another path, which is checked as by drop_begin: clients rename what

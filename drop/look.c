@@ -203,6 +203,26 @@ enum drop_result drop_read(struct drop *drop, const char *asked, struct drop_fil
     return result;
 }
 
+int drop_owner_name(struct drop *drop, int64_t person_id, char name[static NAME_MAX_BYTES])
+{
+    struct person person;
+    int found = person_id && !drop->nameless ? person_by_id(drop->store, person_id, &person) : 0;
+
+    snprintf(name, NAME_MAX_BYTES, "%s", found == 1 ? person.name : "-");
+    return found < 0 ? -1 : 0;
+}
+
+bool drop_is_readable(const struct drop *drop, const struct drop_file *file)
+{
+    int fd = drop_open_at(drop, file->path, O_RDONLY, 0);
+    struct stat there;
+    bool readable =
+        fd >= 0 && fstat(fd, &there) == 0 && S_ISREG(there.st_mode) && there.st_size == file->size;
+
+    fs_close(fd);
+    return readable;
+}
+
 /* ---- lists ---- */
 
 struct words {

@@ -2,7 +2,9 @@
  * pack: a folder of the drop as one file, tar or zip, that is never stored.
  *
  * Its length is known before its first byte, since nothing is compressed: browsers show progress.
- * A file that changes or goes meanwhile ends the connection, so that nobody takes a wrong one.
+ * What the box may not read when it begins is left out: an organiser's `sudo cp` is no reason to
+ * keep the rest from people. A file that changes or goes meanwhile ends the connection, so that
+ * nobody takes a wrong one.
  */
 #include "base/fs.h"
 #include "base/mem.h"
@@ -26,14 +28,15 @@ struct pack {
     size_t count, room;
     struct buf head; /* what stands around the files, one piece at a time */
     struct buf directory;
-    int64_t length, at;
+    int64_t length, directory_at; /* of all of it; where the zip's directory begins */
 };
 
 static void gather(void *context, const struct drop_file *file)
 {
     struct pack *pack = context;
     size_t length = strlen(pack->folder);
-    if (file->folder || strncmp(file->path, pack->folder, length) != 0 || pack->count == FILES_MAX)
+    if (file->folder || strncmp(file->path, pack->folder, length) != 0 ||
+        pack->count == FILES_MAX || !drop_is_readable(pack->call->drop, file))
         return;
     if (pack->count == pack->room) {
         pack->room = pack->room == 0 ? 64 : 2 * pack->room;
@@ -61,11 +64,12 @@ static void put_head(struct pack *pack, const struct archive_file *file)
         archive_tar_head(&pack->head, &shown);
 }
 
-static void put_end(struct pack *pack, int64_t offset)
+static void put_end(struct pack *pack)
 {
     buf_clear(&pack->head);
     if (pack->zip)
-        archive_zip_end(&pack->head, (int64_t)pack->count, (int64_t)pack->directory.len, offset);
+        archive_zip_end(&pack->head, (int64_t)pack->count, (int64_t)pack->directory.len,
+                        pack->directory_at);
     else
         archive_tar_end(&pack->head);
 }
@@ -84,7 +88,8 @@ static void measure(struct pack *pack)
         if (pack->zip)
             archive_zip_entry(&pack->directory, &shown);
     }
-    put_end(pack, at);
+    pack->directory_at = at;
+    put_end(pack);
     pack->length = at + (int64_t)pack->directory.len + (int64_t)pack->head.len;
     buf_clear(&pack->directory);
 }
@@ -147,10 +152,7 @@ static void send_all(struct pack *pack)
     int result = 0;
     for (size_t i = 0; i < pack->count && result == 0; i++)
         result = send_file(pack, &pack->files[i]);
-    int64_t offset = pack->length - (int64_t)pack->directory.len;
-    put_end(pack, 0);
-    offset -= (int64_t)pack->head.len;
-    put_end(pack, offset);
+    put_end(pack);
     if (result == 0 && http_send(pack->call->http, pack->directory.data, pack->directory.len) == 0)
         result = send_head(pack);
     if (result < 0)

@@ -3,13 +3,15 @@
 import hashlib
 import io
 import json
+import shutil
 import socket
+import subprocess
 import tarfile
 import zipfile
 
 import pytest
 
-from conftest import Box, wait_for
+from conftest import Box, needs, wait_for
 
 BYTES = bytes(range(256)) * 40
 SUM = hashlib.sha256(BYTES).hexdigest()
@@ -145,6 +147,43 @@ def test_a_folder_as_tar_and_zip(web):
         assert zip_.testzip() is None
         assert sorted(zip_.namelist()) == sorted(names)
         assert zip_.read("a é.bin") == BYTES
+
+
+def test_an_archive_leaves_out_what_the_box_may_not_read(web):
+    """An organiser's file of mode 0 cut every archive of the drop at that place."""
+    folder = web.state / "drop" / "u"
+    folder.mkdir()
+    (folder / "b closed").write_text("not for the box")
+    (folder / "b closed").chmod(0)
+    for name in ("a", "c"):
+        (folder / name).write_text(name)
+    wait_for(lambda: web.request("GET", "/files/u/?text")[2].count(b"\n") == 3, "all in the list")
+    if web.request("GET", "/files/u/b%20closed")[0] == 200:
+        pytest.skip("this account may read everything")
+    with tarfile.open(fileobj=io.BytesIO(web.request("GET", "/files/u/?tar")[2])) as tar:
+        assert tar.getnames() == ["a", "c"]
+    with zipfile.ZipFile(io.BytesIO(web.request("GET", "/files/u/?zip")[2])) as zip_:
+        assert zip_.testzip() is None and zip_.namelist() == ["a", "c"]
+
+
+@pytest.mark.campaign
+def test_a_zip_beyond_4_gib_is_one_for_unzip(web, tmp_path):
+    """Python forgives where the directory begins, Info-ZIP does not: 2026-11-22 it was 76 bytes off."""
+    unzip = needs("unzip")
+    folder = web.state / "drop" / "large"
+    folder.mkdir()
+    (folder / "after.txt").write_text("after")
+    with open(folder / "a large one.bin", "wb") as large:
+        large.truncate((4 << 30) + 4096)
+    try:
+        wait_for(lambda: b"after.txt" in web.request("GET", "/files/large/?text")[2], "the list", 60)
+        zipped = tmp_path / "large.zip"
+        subprocess.run(["curl", "-sf", "-o", zipped, web.url("/files/large/?zip")], check=True)
+        done = subprocess.run([unzip, "-tq", zipped], capture_output=True, text=True)
+        assert done.returncode == 0 and "No errors detected" in done.stdout, done
+        zipped.unlink()
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_peoples_bytes_do_not_run_as_the_page(web):
