@@ -31,7 +31,8 @@ struct scp {
     size_t count;
     uint8_t *bytes; /* BLOCK of them, what has come and was not used yet */
     size_t at, have;
-    int64_t modified_ms; /* of what comes next; -1 */
+    int64_t modified_ms;          /* of what comes next; -1 */
+    struct drop_arrival *arrival; /* what its bytes are for; NULL between files */
     int status;
 };
 
@@ -88,6 +89,9 @@ static size_t take(struct scp *scp, const uint8_t **bytes, int64_t max)
     size_t length;
 
     if (scp->at == scp->have) {
+        if (scp->arrival && scp->pipe->wait &&
+            !scp->pipe->wait(scp->pipe->context, DROP_SHOWN_AFTER_MS))
+            drop_arrival_show(scp->arrival);
         int got = scp->pipe->read(scp->pipe->context, scp->bytes, BLOCK);
         scp->at = 0;
         scp->have = got > 0 ? (size_t)got : 0;
@@ -205,13 +209,17 @@ static int receive_file(struct scp *scp, const char *folder, int64_t size, const
     struct drop_arrival *arrival;
     struct drop_file file;
     enum drop_result result;
+    bool broken;
 
     if (place(scp, folder, name, path))
         return 0;
     result = drop_begin(scp->sftp->drop, &wish, &arrival);
     if (result)
         return complain(scp, path, drop_result_text(result));
-    if (agree(scp) || take_file(scp, arrival, size, &result)) {
+    scp->arrival = arrival;
+    broken = agree(scp) || take_file(scp, arrival, size, &result);
+    scp->arrival = NULL;
+    if (broken) {
         drop_pause(arrival);
         return -1;
     }

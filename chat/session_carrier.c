@@ -108,6 +108,23 @@ static int read_client(void *context, void *bytes, size_t size)
     return read_pipe(carrier, bytes, size);
 }
 
+static bool wait_client(void *context, int timeout_ms)
+{
+    struct carrier *carrier = context;
+    struct pollfd pipe = {.fd = carrier->far, .events = POLLIN};
+
+    while (is_direct(carrier)) {
+        struct pollfd wire = {.fd = carrier->load.fd, .events = POLLIN};
+
+        if (ssh_channel_poll(carrier->load.channel, 0) != 0 ||
+            !ssh_channel_is_open(carrier->load.channel) || ssh_get_fd(carrier->load.session) < 0)
+            return true;
+        if (!*carrier->load.crowded && poll(&wire, 1, timeout_ms) == 0)
+            return false;
+    }
+    return poll(&pipe, 1, timeout_ms) != 0;
+}
+
 static int write_client(void *context, const void *bytes, size_t length)
 {
     struct carrier *carrier = context;
@@ -130,7 +147,8 @@ static int write_client(void *context, const void *bytes, size_t length)
 
 static int run(struct carrier *carrier)
 {
-    struct sftp_pipe pipe = {.read = read_client, .write = write_client, .context = carrier};
+    struct sftp_pipe pipe = {
+        .read = read_client, .wait = wait_client, .write = write_client, .context = carrier};
     struct sftp_door door = {.pipe = &pipe,
                              .person = &carrier->load.person,
                              .config = carrier->load.config,

@@ -6,7 +6,8 @@
  * middle keeps what came of each open file for a day.
  *
  * Protocol: draft-ietf-secsh-filexfer-02, with posix-rename@openssh.com, statvfs@openssh.com,
- * fstatvfs@openssh.com, fsync@openssh.com and hardlink refused. The packets are read and written
+ * fstatvfs@openssh.com, fsync@openssh.com, users-groups-by-id@openssh.com and others
+ * (sftp_session.c has the list); links are refused. The packets are read and written
  * here, not by libssh's sftp functions, so that reads and writes are answered while others wait.
  */
 #ifndef CHAT_SFTP_H
@@ -15,12 +16,15 @@
 #include "config/config.h"
 #include "identity/person.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Where bytes come from and go to, and wait. */
 struct sftp_pipe {
     /* At least one byte, at most size: how many; 0 at the end, -1 when the connection is gone. */
     int (*read)(void *context, void *bytes, size_t size);
+    /* Whether within timeout_ms there is something to read, or the end. NULL: always. */
+    bool (*wait)(void *context, int timeout_ms);
     /* All of them: 0 or -1. */
     int (*write)(void *context, const void *bytes, size_t length);
     void *context;

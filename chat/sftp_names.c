@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LIST_PAGE 128 /* names in one answer */
+#define LIST_PAGE  128 /* names in one answer */
+#define SFTP_GROUP "drop"
 
 /* ---- what things look like ---- */
 
@@ -39,7 +40,7 @@ static void put_long_name(struct buf *out, const struct drop_file *file,
              file->folder            ? "drwxrwxrwx"
              : attrs->mode & S_IWUSR ? "-rw-r--r--"
                                      : "-r--r--r--",
-             1, *file->owner ? file->owner : "-", "drop", (long long)file->size, day, clock,
+             1, *file->owner ? file->owner : "-", SFTP_GROUP, (long long)file->size, day, clock,
              drop_path_name(file->path));
     sftp_put_text(out, line);
 }
@@ -408,4 +409,42 @@ void sftp_fstatvfs(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
 {
     if (sftp_handle_get(sftp, id, in))
         put_space(sftp, id);
+}
+
+/* One list of ids as the list of their names: of people, or of the one group there is. */
+static void put_names(struct sftp *sftp, struct sftp_reader ids, bool users)
+{
+    char name[NAME_MAX_BYTES];
+    struct buf names;
+
+    buf_init(&names, SFTP_IDS_MAX * (4 + NAME_MAX_BYTES));
+    while (ids.at < ids.end) {
+        uint32_t id = sftp_get_u32(&ids);
+
+        if (users)
+            drop_owner_name(sftp->drop, id, name);
+        else
+            snprintf(name, sizeof name, "%s", id == 0 ? SFTP_GROUP : "");
+        sftp_put_text(&names, name);
+    }
+    sftp_put_bytes(&sftp->out, names.data, names.len);
+    buf_done(&names);
+}
+
+/* OpenSSH's PROTOCOL, section 4.9: what `ls -l` of its client calls owners and groups. */
+void sftp_names_of_ids(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
+{
+    size_t user_length, group_length, begin;
+    const uint8_t *users = sftp_get_bytes(in, &user_length);
+    const uint8_t *groups = sftp_get_bytes(in, &group_length);
+
+    if (in->bad || user_length % 4 || group_length % 4 || user_length / 4 > SFTP_IDS_MAX ||
+        group_length / 4 > SFTP_IDS_MAX) {
+        sftp_put_status(sftp, id, SFTP_FX_BAD_MESSAGE, "Those are no ids, or too many.");
+        return;
+    }
+    begin = sftp_packet_begin(&sftp->out, SFTP_EXTENDED_REPLY, id);
+    put_names(sftp, (struct sftp_reader){.at = users, .end = users + user_length}, true);
+    put_names(sftp, (struct sftp_reader){.at = groups, .end = groups + group_length}, false);
+    sftp_packet_end(&sftp->out, begin);
 }

@@ -21,6 +21,7 @@
 #define SFTP_HANDLES    256
 #define SFTP_DATA_MAX   (255 * 1024)           /* of one read or write: limits@openssh.com */
 #define SFTP_PACKET_MAX (SFTP_DATA_MAX + 2048) /* a longer one ends the session */
+#define SFTP_IDS_MAX    4096                   /* whose names one request asks for */
 #define SFTP_OUT_MAX    (4 * SFTP_PACKET_MAX)  /* answers that wait to be sent */
 
 /* What a client has open. Of fd, arrival and listing one says what it is. */
@@ -69,7 +70,7 @@ typedef void sftp_request(struct sftp *sftp, uint32_t id, struct sftp_reader *in
 sftp_request sftp_open_file, sftp_close, sftp_read, sftp_write, sftp_fstat, sftp_fsetstat,
     sftp_fsync, sftp_fstatvfs, sftp_copy_data;
 sftp_request sftp_stat, sftp_setstat, sftp_opendir, sftp_readdir, sftp_remove, sftp_mkdir,
-    sftp_rmdir, sftp_realpath, sftp_rename, sftp_posix_rename, sftp_statvfs;
+    sftp_rmdir, sftp_realpath, sftp_rename, sftp_posix_rename, sftp_statvfs, sftp_names_of_ids;
 
 /* ---- sftp_handles.c ---- */
 

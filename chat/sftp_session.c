@@ -84,14 +84,15 @@ static const struct {
     const char *name, *version;
     sftp_request *answer;
 } extensions[] = {
-    {"posix-rename@openssh.com", "1", sftp_posix_rename},
-    {"statvfs@openssh.com",      "2", sftp_statvfs     },
-    {"fstatvfs@openssh.com",     "2", sftp_fstatvfs    },
-    {"fsync@openssh.com",        "1", sftp_fsync       },
-    {"lsetstat@openssh.com",     "1", sftp_setstat     },
-    {"limits@openssh.com",       "1", answer_limits    },
-    {"copy-data",                "1", sftp_copy_data   },
-    {"expand-path@openssh.com",  "1", sftp_realpath    },
+    {"posix-rename@openssh.com",       "1", sftp_posix_rename},
+    {"statvfs@openssh.com",            "2", sftp_statvfs     },
+    {"fstatvfs@openssh.com",           "2", sftp_fstatvfs    },
+    {"fsync@openssh.com",              "1", sftp_fsync       },
+    {"lsetstat@openssh.com",           "1", sftp_setstat     },
+    {"limits@openssh.com",             "1", answer_limits    },
+    {"copy-data",                      "1", sftp_copy_data   },
+    {"expand-path@openssh.com",        "1", sftp_realpath    },
+    {"users-groups-by-id@openssh.com", "1", sftp_names_of_ids},
 };
 
 static void answer_extended(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
@@ -186,6 +187,14 @@ static ssize_t answer_all(struct sftp *sftp, const struct sftp_pipe *pipe, const
     return send_answers(sftp, pipe) ? -1 : (ssize_t)used;
 }
 
+/* A client that lets us wait: others may see what it has sent so far. */
+static void show_arrivals(struct sftp *sftp)
+{
+    for (size_t i = 0; i < SFTP_HANDLES; i++)
+        if (sftp->handles[i].used && sftp->handles[i].arrival)
+            drop_arrival_show(sftp->handles[i].arrival);
+}
+
 void sftp_run(struct sftp *sftp, const struct sftp_pipe *pipe)
 {
     uint8_t *in = mem_alloc(IN_SIZE);
@@ -193,6 +202,8 @@ void sftp_run(struct sftp *sftp, const struct sftp_pipe *pipe)
     ssize_t used = 0;
 
     while (used >= 0) {
+        if (pipe->wait && !pipe->wait(pipe->context, DROP_SHOWN_AFTER_MS))
+            show_arrivals(sftp);
         int got = pipe->read(pipe->context, in + have, IN_SIZE - have);
 
         if (got <= 0)

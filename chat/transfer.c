@@ -16,16 +16,23 @@ static int fail(const struct transfer *transfer, const char *sentence)
     return 1;
 }
 
+/* The next bytes. If they let us wait, others may see what has come so far. */
+static int read_some(const struct sftp_pipe *pipe, struct drop_arrival *arrival, uint8_t *block)
+{
+    if (!pipe->wait(pipe->context, DROP_SHOWN_AFTER_MS))
+        drop_arrival_show(arrival);
+    return pipe->read(pipe->context, block, PIECE);
+}
+
 /* The arrival from the pipe; *lost: the connection broke before its end was said. */
 static enum drop_result fill(const struct transfer *transfer, struct drop_arrival *arrival,
                              bool *lost)
 {
-    const struct sftp_pipe *pipe = transfer->door->pipe;
     uint8_t *block = mem_alloc(PIECE);
     enum drop_result result = DROP_OK;
     int got = 1;
 
-    while (result == DROP_OK && (got = pipe->read(pipe->context, block, PIECE)) > 0)
+    while (result == DROP_OK && (got = read_some(transfer->door->pipe, arrival, block)) > 0)
         result = drop_write(arrival, block, (size_t)got);
     *lost = got < 0;
     free(block);

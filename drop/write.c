@@ -7,9 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SHOWN_FROM      (1 << 20)  /* what is larger is shown while it comes */
-#define SHOWN_AFTER_MS  300        /* and what takes longer */
-#define RECORD_EVERY_MS 1000       /* how often others see it grow */
+#define SHOWN_FROM      (1 << 20) /* what is larger is shown while it comes, as what takes longer */
+#define RECORD_EVERY_MS 1000      /* how often others see it grow */
 #define SPACE_EVERY     (16 << 20) /* bytes between two looks at the disk */
 
 const char *drop_arrival_key(const struct drop_arrival *arrival)
@@ -162,7 +161,7 @@ static void show(struct drop_arrival *arrival)
 {
     int64_t since = arrival->wrote_ms - arrival->recorded_ms;
     bool due = arrival->id ? since >= RECORD_EVERY_MS
-                           : since >= SHOWN_AFTER_MS || arrival->solid >= SHOWN_FROM;
+                           : since >= DROP_SHOWN_AFTER_MS || arrival->solid >= SHOWN_FROM;
 
     if (due)
         drop_arrival_record(arrival);

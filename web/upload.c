@@ -16,10 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STEP           65536
-#define SHOWN_AFTER_MS 300
-#define BUSY_WAIT_MS   1500
-#define BUSY_STEP_MS   20
+#define STEP         65536
+#define BUSY_WAIT_MS 1500
+#define BUSY_STEP_MS 20
 
 /* ---- refusals ---- */
 
@@ -58,7 +57,7 @@ enum drop_result upload_resume(struct call *call, const char *key, const char *p
 /* The next bytes. If they let us wait, others may see what has come so far. */
 static int64_t read_some(struct call *call, struct drop_arrival *arrival, uint8_t *piece)
 {
-    if (!http_wait(call->http, SHOWN_AFTER_MS))
+    if (!http_wait(call->http, DROP_SHOWN_AFTER_MS))
         drop_arrival_show(arrival);
     return http_read(call->http, piece, STEP);
 }

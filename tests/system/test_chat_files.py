@@ -1,6 +1,7 @@
 """Files by commands: drop, get, rm, files."""
 
 import hashlib
+import json
 import signal
 import subprocess
 
@@ -34,6 +35,25 @@ def test_in_and_out(house):
     assert "ada" in listed and "my slides.pdf" in listed and "2.3 MB" in listed
     empty = ssh(house, "ada", "drop", "empty")
     assert empty.returncode == 0 and ssh(house, "bob", "get", "empty").stdout == b""
+
+
+def test_what_stands_still_is_seen_coming(house):
+    """Less than what is shown at once, and then nothing more: by `drop` as by PUT."""
+    content = b"x" * 100000
+    for door, line in (("ssh", ["drop", "still.bin"]), ("scp", ["scp", "-t", "still.bin"])):
+        slow = subprocess.Popen(house.ssh_line("slow", *line), stdin=subprocess.PIPE,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+        slow.stdin.write((b"C0644 200000 still.bin\n" if door == "scp" else b"") + content)
+        slow.stdin.flush()
+
+        def arriving():
+            rows = json.loads(house.request("GET", "/api/files")[2]).get("arriving", [])
+            return [row["received"] for row in rows if row["path"] == "still.bin"] == [100000]
+
+        wait_for(arriving, f"others to see it come by {door}")
+        slow.stdin.close()
+        slow.wait(10 * PATIENCE)
+        house.ssh("slow", "rm", "still.bin", check=None)
 
 
 def test_refusals(house):

@@ -99,6 +99,16 @@ def test_sftp_does_what_people_do(box, tmp_path):
     assert not (box.state / "drop/talks").exists()
 
 
+def test_owners_have_names(box, tmp_path):
+    """OpenSSH's `ls -l` prints numbers unless the server knows users-groups-by-id@openssh.com."""
+    (tmp_path / "whose.txt").write_text("hers")
+    box.sftp("ada", f"put {tmp_path}/whose.txt", check=0)
+    box.request("PUT", "/files/whose-guest.txt", b"a guest's")
+    listed = box.sftp("bob", "ls -l whose*.txt", check=0).stdout
+    assert re.search(r" ada +drop +4 .* whose.txt", listed), listed
+    assert re.search(r" - +drop +9 .* whose-guest.txt", listed), listed
+
+
 def test_clients_sync_and_copy_on_the_box(box, tmp_path):
     """`cp` by copy-data, `get -a`, `put -fp`: what OpenSSH's client can, and the box need not refuse."""
     content = some_bytes(700_001, 12)
