@@ -285,6 +285,15 @@ static void changes_rights(void)
     pthread_mutex_unlock(&feed.lock);
 }
 
+void feed_ask_again(void)
+{
+    pthread_mutex_lock(&feed.lock);
+    feed.rights++;
+    if (feed.started)
+        pthread_cond_broadcast(&feed.more);
+    pthread_mutex_unlock(&feed.lock);
+}
+
 static void note_kick(int64_t person_id)
 {
     pthread_mutex_lock(&feed.lock);

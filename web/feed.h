@@ -22,6 +22,9 @@ void feed_end(void);
 /* Main thread: reads what happened, renders it and wakes all. */
 void feed_look(struct store *store);
 
+/* All followers look again whether they are still welcome (FEED_RIGHTS). */
+void feed_ask_again(void);
+
 /* Sends all followers away. */
 void feed_stop(void);
 

@@ -11,6 +11,7 @@
 #include "web/feed.h"
 #include "web/page.h"
 #include "web/talk.h"
+#include "web/web.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,9 +72,10 @@ static int catch_up(struct follower *follower)
 static bool still_welcome(struct follower *follower)
 {
     struct call *call = follower->call;
+    struct visitor visitor;
+    call->config = web_config(); /* newcomers may be welcome no longer */
     if (call_acquire(call) == -1)
         return false;
-    struct visitor visitor;
     bool welcome = visitor_of(call->http, call->store, &visitor) == 0 &&
                    visitor_may_listen(&visitor, call->config) &&
                    (visitor.known ? visitor.person.id : 0) == follower->person_id;

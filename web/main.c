@@ -122,6 +122,7 @@ static void reload(struct room *room)
     room->outdated[room->outdated_count++] = room->config;
     room->config = fresh;
     web_set_config(fresh);
+    page_reconfigured();
     drop_keeper_forget_after(room->keeper, fresh->box.keep);
     log_info("took up the new configuration");
 }

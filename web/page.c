@@ -160,6 +160,11 @@ void page_look(struct store *store)
     feed_look(store);
 }
 
+void page_reconfigured(void)
+{
+    feed_ask_again();
+}
+
 void page_stop(void)
 {
     feed_stop();

@@ -19,6 +19,9 @@ int page_open(struct store *store);
 /* Main thread, each second and whenever the doorbell rang: wakes whoever waits for events. */
 void page_look(struct store *store);
 
+/* Another configuration is in force: whoever follows the chat may not be welcome to it now. */
+void page_reconfigured(void);
+
 /* Main thread, before http_stop: who follows events is sent away (they come back by themselves). */
 void page_stop(void);
 void page_close(void);

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 from conftest import Box, program
+from test_talk import Follower
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -148,6 +149,20 @@ def test_who_waits_may_not_drop_nor_learn_who_is_here(make_box):
     box.riad("people", "admit", "walt", check=0)
     assert b"hanna" in box.request("GET", "/api/files", headers=walt)[2]
     assert writes(box, walt)[0][0] == 201
+
+
+def test_closing_the_doors_ends_what_strangers_hear(make_box):
+    box = make_box()
+    mine = sign_in(box, "nora")["Cookie"]
+    with Follower(box) as stranger, Follower(box, "-b", mine) as nora:
+        box.ssh("nora", "say", "good morning", check=0)
+        stranger.wait("good morning")
+        box.config(box={"newcomers": "ask"}).reload()
+        assert stranger.process.wait(20) == 0
+        assert stranger.blocks[-1]["event"] == "bye"
+        box.ssh("nora", "say", "among us", check=0)
+        nora.wait("among us")
+        assert "among us" not in str(stranger.blocks)
 
 
 def test_errors_are_a_sentence_in_the_form_that_was_asked_for(box):
