@@ -47,7 +47,7 @@ static const char *too_many(struct server *server, const char *address)
         return "refused for a minute";
     for (struct session *one = server->sessions; one != NULL; one = one->next) {
         same += strcmp(one->address, address) == 0;
-        if (!one->authenticated && !one->dead && (oldest == NULL || one->born < oldest->born))
+        if (!one->authenticated && !one->dead && (oldest == NULL || one->born <= oldest->born))
             oldest = one;
     }
     if (same >= limits->max_per_address)

@@ -11,6 +11,8 @@
 #include <sys/epoll.h>
 
 #define LINGER_MS (10 * 60 * 1000) /* a connection without channels */
+#define SILENT_MS 30000            /* after so long it is asked, and has as long to answer */
+#define AGAIN_MS  8000             /* to answer, when its person has signed in anew */
 
 /* ---- life ---- */
 
@@ -107,6 +109,8 @@ void session_come_back(struct session *session)
     struct epoll_event wanted = {.events = EPOLLIN, .data.ptr = session};
 
     session->away = NULL;
+    session->heard_at = when_monotonic_ms();
+    session->answer_by = 0;
     session->waits_to_write = false;
     server_touch(session->server, session);
     if (ssh_get_fd(session->ssh) < 0) {
@@ -189,13 +193,69 @@ bool session_waits(const struct session *session)
     return false;
 }
 
+/* ---- whether it is still there ---- */
+
+/* Whether something came since this was asked last. */
+static bool has_spoken(struct session *session, int64_t now)
+{
+    /* While it has to read first, the kernel looks after it (UNSENT_MS). */
+    if (session->counter.in_packets == session->heard && session_can_write(session))
+        return false;
+    session->heard = session->counter.in_packets;
+    session->heard_at = now;
+    session->answer_by = 0;
+    return true;
+}
+
+void session_ask(struct session *session, int64_t now, int64_t patience_ms)
+{
+    bool waits;
+
+    if (session->away != NULL || session->dead || !session_can_write(session))
+        return;
+    has_spoken(session, now);
+    waits = session->answer_by != 0;
+    if (!waits || now + patience_ms < session->answer_by)
+        session->answer_by = now + patience_ms;
+    if (waits)
+        return;
+    /* The first call after an answer only takes it. */
+    if (session->asked)
+        ssh_send_keepalive(session->ssh);
+    ssh_send_keepalive(session->ssh);
+    session->asked = true;
+    server_touch(session->server, session);
+}
+
+void session_ask_others(struct session *session)
+{
+    int64_t now = when_monotonic_ms();
+
+    for (struct session *one = session->server->sessions; one != NULL; one = one->next)
+        if (one != session && one->authenticated &&
+            strcmp(one->facts.name, session->facts.name) == 0)
+            session_ask(one, now, AGAIN_MS);
+}
+
+static void tick_silent(struct session *session, int64_t now)
+{
+    if (has_spoken(session, now))
+        return;
+    if (session->answer_by == 0 && now - session->heard_at >= SILENT_MS)
+        session_ask(session, now, SILENT_MS);
+    else if (session->answer_by != 0 && now >= session->answer_by)
+        session->dead = true;
+}
+
 void session_tick(struct session *session, int64_t now)
 {
     int64_t login_ms = session->server->config->chat.login_time * 1000;
 
     if (session->away != NULL || session->dead)
         return;
-    if (!session->authenticated)
+    if (session->authenticated)
+        tick_silent(session, now);
+    else
         session_auth_tick(session, now);
     if (session->lanes == NULL && !session->dead)
         session->dead = now - session->born > (session->authenticated ? LINGER_MS : login_ms);

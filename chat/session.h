@@ -77,7 +77,7 @@ struct session {
     char user[64];
     bool greeted, hopeless, explained, code_key, asked_code;
     unsigned failures;
-    struct ssh_counter_struct counter; /* of packets and bytes, until signed in */
+    struct ssh_counter_struct counter; /* of packets and bytes */
     bool signing_in;                   /* what comes is a request for that */
     int64_t unanswered;                /* monotonic: since libssh has dropped one, or 0 */
     bool refused;                      /* they were told so */
@@ -91,7 +91,11 @@ struct session {
     /* signed in */
     struct client_facts facts;
     struct client *first; /* made at once, so that the name is claimed; the first channel's */
-    bool dead;            /* to be reaped */
+    uint64_t heard;       /* counter.in_packets at heard_at (monotonic) */
+    int64_t heard_at;
+    int64_t answer_by; /* monotonic: it was asked whether it is still there; 0: it was not */
+    bool asked;        /* ever: libssh keeps that answer */
+    bool dead;         /* to be reaped */
 };
 
 /* Takes an accepted connection; begins the key exchange. NULL: it could not. fd is taken. */
@@ -108,6 +112,14 @@ bool session_waits(const struct session *session);
 
 /* Limits on time; once a second. */
 void session_tick(struct session *session, int64_t now);
+
+/*
+ * Asks a connection from which nothing has come whether it is still there; what does not answer in
+ * time is ended. session_tick asks whoever is silent; session_ask_others those of one who has just
+ * signed in again, so that the connection that a closed lid has left behind is replaced.
+ */
+void session_ask(struct session *session, int64_t now, int64_t patience_ms);
+void session_ask_others(struct session *session);
 
 void session_free(struct session *session);
 

@@ -109,6 +109,7 @@ static void come_in(struct session *session, const char *user, const char *code)
     snprintf(facts->code, sizeof(facts->code), "%s", code);
     session->first = client_new(&session->server->hall, facts);
     facts->code[0] = '\0';
+    session_ask_others(session);
 }
 
 static void note_foreign(struct session *session)

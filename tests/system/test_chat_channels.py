@@ -2,7 +2,9 @@
 
 import io
 import os
+import signal
 import subprocess
+import time
 
 import paramiko
 import pytest
@@ -170,3 +172,47 @@ def test_at_most_ten_and_who_is_sent_out_goes_altogether(house):
         wait_for(lambda: "mallory" in house.ssh("hostess", "who").stdout, "mallory")
         house.ssh("hostess", "kick", "mallory", check=0)
         wait_for(lambda: not client.ssh.get_transport().is_active(), "the end", 10)
+
+
+def doors(box, name):
+    with box.store() as store:
+        return store.execute("SELECT count(*) FROM session JOIN person ON person.id = person_id "
+                             "WHERE name = ?", (name,)).fetchone()[0]  # fmt: skip
+
+
+def test_a_connection_that_died_is_replaced_by_the_next(house):
+    """A closed lid: the kernel may answer yet, the client does not. Who lives stays, however often it happens."""
+    lid, lives = house.ssh_open("lid"), house.ssh_open("lid")
+    try:
+        wait_for(lambda: doors(house, "lid") == 2, "both connections")
+        for _ in range(3):  # each asks the others
+            house.ssh("lid", "whoami", check=0)
+        os.kill(lid.pid, signal.SIGSTOP)
+        dead, lid = lid, house.ssh_open("lid")
+        wait_for(lambda: doors(house, "lid") == 3, "the third connection")
+        wait_for(lambda: doors(house, "lid") == 2, "the dead one to be gone", 20)
+        os.kill(dead.pid, signal.SIGKILL)
+        dead.communicate()
+        assert lives.poll() is None and lid.poll() is None
+        lid.stdin.write("here again\n")
+        lid.stdin.flush()
+        assert "here again" in lives.stdout.readline()
+    finally:
+        for one in (lid, lives):
+            one.kill()
+            one.communicate()
+
+
+@pytest.mark.campaign
+def test_a_silent_connection_is_no_ghost(house):
+    """Nobody comes back: it is gone after the promised minute."""
+    ghost = house.ssh_open("ghost")
+    living = house.ssh_open("quiet")
+    wait_for(lambda: doors(house, "ghost") == 1 and doors(house, "quiet") == 1, "both to be in")
+    os.kill(ghost.pid, signal.SIGSTOP)
+    wait_for(lambda: doors(house, "ghost") == 0, "the ghost to be gone", 70)
+    time.sleep(70)
+    assert doors(house, "quiet") == 1 and living.poll() is None
+    for one in (ghost, living):
+        one.kill()
+        one.communicate()

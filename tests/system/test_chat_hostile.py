@@ -319,3 +319,19 @@ def test_connections_of_one_address_are_limited(make_box):
     for one in held:
         one.close()
     assert wait_for(lambda: box.ssh("ada", "whoami").returncode == 0, "room again")
+
+
+def test_those_who_have_not_said_who_they_are_are_limited_in_all(make_box):
+    """The oldest of them goes, so that who means it still comes in."""
+    box = make_box(chat={"max_unauthenticated": 4})
+    held = [connect(box) for _ in range(4)]
+    for one in held:
+        one.settimeout(10 * PATIENCE)
+        assert one.recv(100).startswith(b"SSH-2.0-")
+    assert box.ssh("ada", "whoami").returncode == 0
+    while held[0].recv(4096):
+        pass
+    held[-1].settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        while held[-1].recv(4096):
+            pass

@@ -272,14 +272,39 @@ def transport(box):
     return connection
 
 
-def security_key(application, spoil=False):
-    """An sk-ssh-ed25519 key as a FIDO token would have it, in software."""
-    import paramiko
+def ed25519_token():
+    """Kind, the public key's fields and a signer, in software."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     secret = Ed25519PrivateKey.generate()
-    kind = "sk-ssh-ed25519@openssh.com"
+    public = secret.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return "sk-ssh-ed25519@openssh.com", [public], secret.sign
+
+
+def ecdsa_token():
+    import paramiko
+    from cryptography.hazmat.primitives.asymmetric import ec, utils
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    secret = ec.generate_private_key(ec.SECP256R1())
+    point = secret.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+    def sign(data):
+        blob = paramiko.Message()
+        for number in utils.decode_dss_signature(secret.sign(data, ec.ECDSA(SHA256()))):
+            blob.add_mpint(number)
+        return blob.asbytes()
+
+    return "sk-ecdsa-sha2-nistp256@openssh.com", [b"nistp256", point], sign
+
+
+def security_key(make, application, spoil=False):
+    """A key as a FIDO token would have it."""
+    import paramiko
+
+    kind, fields, sign = make()
 
     class Token(paramiko.PKey):
         name = kind
@@ -290,9 +315,8 @@ def security_key(application, spoil=False):
 
         def asbytes(self):
             blob = paramiko.Message()
-            blob.add_string(kind)
-            blob.add_string(secret.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
-            blob.add_string(application)
+            for field in [kind, *fields, application]:
+                blob.add_string(field)
             return blob.asbytes()
 
         def can_sign(self):
@@ -302,36 +326,36 @@ def security_key(application, spoil=False):
             # PROTOCOL.u2f: the digests of application and message, flags (touched), a counter.
             middle = b"\x01" + (7).to_bytes(4, "big")
             signed = hashlib.sha256(application.encode()).digest() + middle
-            signature = secret.sign(signed + hashlib.sha256(data).digest())
             message = paramiko.Message()
             message.add_string(kind)
-            message.add_string(signature[::-1] if spoil else signature)
+            message.add_string(sign(signed + hashlib.sha256(data + b"x" * spoil).digest()))
             message.add_bytes(middle)
             return message
 
     return Token()
 
 
-def test_security_keys(house, monkeypatch):
+@pytest.mark.parametrize("make", [ed25519_token, ecdsa_token])
+def test_security_keys(house, monkeypatch, make):
     import paramiko
 
-    algorithms = paramiko.Transport._preferred_pubkeys + ("sk-ssh-ed25519@openssh.com",)
-    monkeypatch.setattr(paramiko.Transport, "_preferred_pubkeys", algorithms)
-    monkeypatch.setitem(paramiko.Transport._key_info, "sk-ssh-ed25519@openssh.com", None)
-    token = security_key("ssh:")
+    kind, name = make()[0], make.__name__.split("_")[0] + "-fido"
+    monkeypatch.setattr(paramiko.Transport, "_preferred_pubkeys",
+                        paramiko.Transport._preferred_pubkeys + (kind,))  # fmt: skip
+    monkeypatch.setitem(paramiko.Transport._key_info, kind, None)
     connection = transport(house)
-    connection.auth_publickey("fido", token)
+    connection.auth_publickey(name, security_key(make, "ssh:"))
     channel = connection.open_session()
     channel.exec_command("whoami")
     seen = channel.makefile().read().decode()
-    assert seen.startswith("fido\n") and "sk-ssh-ed25519" in seen
+    assert seen.startswith(f"{name}\n") and kind.split("-sha2")[0].split("@")[0] in seen
     connection.close()
-    assert ask(house, "fido", house.key("no-fido"))[0] == 255
+    assert ask(house, name, house.key("no-fido"))[0] == 255
     with pytest.raises(paramiko.SSHException):
         connection = transport(house)
-        connection.auth_publickey("fido2", security_key("ssh:", spoil=True))
+        connection.auth_publickey(f"{name}-2", security_key(make, "ssh:", spoil=True))
     with house.store() as store:
-        found = store.execute("SELECT count(*) FROM person WHERE name = 'fido2'").fetchone()
+        found = store.execute("SELECT count(*) FROM person WHERE name = ?", (f"{name}-2",)).fetchone()
         assert found[0] == 0
 
 
@@ -433,3 +457,27 @@ def test_a_code_is_good_once(house):
         one.communicate(timeout=30 * PATIENCE)
     assert sorted(one.returncode == 0 for one in running) == [False, False, True]
     assert len(house.ssh("olga", "key", "list", check=0).stdout.splitlines()) == 2
+
+
+def test_a_real_agent_of_many_keys_the_right_one_last(house):
+    """As people have it: ssh-agent holds them, ssh offers one after the other."""
+    house.ssh("agentia", "whoami", check=0)
+    socket = house.folder / "agent"
+    agent = subprocess.Popen([needs("ssh-agent"), "-D", "-a", str(socket)],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        wait_for(socket.exists, "the agent")
+        keys = [str(house.key(f"ring{i}")) for i in range(25)] + [str(house.key("agentia"))]
+        environment = {"SSH_AUTH_SOCK": str(socket), "PATH": "/usr/bin:/bin"}
+        subprocess.run([needs("ssh-add"), "-q", *keys], env=environment, check=True, capture_output=True)
+        line = [word.replace("IdentitiesOnly=yes", "IdentitiesOnly=no")
+                    .replace("IdentityAgent=none", f"IdentityAgent={socket}")
+                for word in house.ssh_line("agentia", "whoami")]  # fmt: skip
+        at = line.index("-i")
+        del line[at : at + 2]
+        done = subprocess.run(line, input="", env=environment, capture_output=True, text=True,
+                              timeout=30 * PATIENCE)  # fmt: skip
+        assert done.returncode == 0 and done.stdout.startswith("agentia\n"), done.stderr
+    finally:
+        agent.terminate()
+        agent.wait()
