@@ -102,8 +102,11 @@ class Person(threading.Thread):
         """Its standard output; OSError unless it ended well."""
         done = subprocess.run(self.ssh_line(*command, **how), input=input, capture_output=True,
                               timeout=60 * PATIENCE)  # fmt: skip
-        if done.returncode:
-            raise ConnectionError(f"{done.returncode}: {done.stderr.decode(errors='replace').strip()}")
+        # ssh(1) that was told an exit status keeps it when the connection breaks before it has handed
+        # on all that had come (a killed box): status 0, and the end is missing. It says so.
+        said = done.stderr.decode(errors="replace").strip()
+        if done.returncode or re.search("closed by remote host|from remote host", said):
+            raise ConnectionError(f"{done.returncode}: {said}")
         return done.stdout
 
 

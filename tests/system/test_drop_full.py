@@ -7,7 +7,9 @@ import base64
 import hashlib
 import json
 import os
+import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,16 @@ class SmallDisk:
         self.ballast.unlink(missing_ok=True)
         with open(self.ballast, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, self.free() - size)
+
+    def leave_nothing(self):
+        """Not even for a row: the log of the store has no room that it could use again, either."""
+        self.leave(1 << 20)
+        empty = ("import sqlite3, sys; sys.exit(sqlite3.connect(sys.argv[1])"
+                 ".execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchone()[0])")  # fmt: skip
+        line = [needs("nsenter"), f"--mount=/proc/{self.box.process.pid}/ns/mnt", sys.executable, "-c", empty]
+        path = self.box.state / "store" / "riad.db"
+        wait_for(lambda: subprocess.run([*line, path]).returncode == 0, "an empty log")
+        self.leave(0)
 
     def lies(self, path):
         """The bytes under path, and the index agrees with them; None if nothing is there."""
@@ -203,3 +215,19 @@ def test_no_byte_free_and_then_some(disk):
     assert disk.lies("tiny") == b"x"
     box.sftp("ada", "put /etc/hostname tiny2", check=0)
     assert restarts(disk) == before
+
+
+def test_nobody_is_told_that_they_are_signed_out_who_is_not(disk):
+    """A sign-out that cannot be written says so, and works as soon as there is room."""
+    box = disk.box
+    disk.leave(8 << 20)
+    link = box.ssh("ada", "web", check=0).stdout
+    joined = box.request("POST", "/join/" + re.search(r"/join/([\w-]+)", link)[1])
+    cookie = {"Cookie": re.search(r"riad=[^;]+", joined[1]["set-cookie"])[0]}
+    disk.leave_nothing()
+    status, headers, text = box.request("POST", "/leave", b"", cookie)
+    assert status == 503 and "cannot sign you out now" in text.decode() and "set-cookie" not in headers
+    assert b"You are ada" in box.request("GET", "/you", headers=cookie)[2]
+    disk.leave(8 << 20)
+    assert box.request("POST", "/leave", b"", cookie)[0] == 303
+    assert b"You are ada" not in box.request("GET", "/you", headers=cookie)[2]
