@@ -35,9 +35,20 @@ struct http {
 
 /* ---- bodies ---- */
 
+/* The body is here: from now on nobody is cut off whose own act took away what they came by. */
+static void all_sent(struct wire_slot *slot)
+{
+    pthread_mutex_lock(&slot->lock);
+    slot->sender_fd = -1;
+    pthread_mutex_unlock(&slot->lock);
+}
+
 int64_t http_read(struct http_request *request, void *bytes, size_t size)
 {
-    return wire_read(&request->wire->wire, bytes, size);
+    int64_t got = wire_read(&request->wire->wire, bytes, size);
+    if (got == 0)
+        all_sent(request->wire->wire.slot);
+    return got;
 }
 
 bool http_wait(struct http_request *request, int timeout_ms)

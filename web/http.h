@@ -88,7 +88,7 @@ bool http_wait(struct http_request *request, int timeout_ms);
  * it is larger than out may be. */
 int http_read_small(struct http_request *request, struct buf *out);
 
-/* Who is sending this body, for http_expel; to the end of the request. */
+/* Who is sending this body, for http_expel; to the end of the body. */
 struct http_sender {
     int64_t person_id, credential_id; /* 0: a guest */
     char address[48];

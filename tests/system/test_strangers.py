@@ -165,6 +165,14 @@ def test_closing_the_doors_ends_what_strangers_hear(make_box):
         assert "among us" not in str(stranger.blocks)
 
 
+def test_taking_away_what_one_came_by_is_answered(box):
+    """It ends what is being sent by it, but not the request that did it."""
+    mine = sign_in(box, "otto")
+    number = json.loads(box.riad("people", "show", "otto", "--json").stdout)["credentials"][-1]["id"]
+    assert box.request("POST", "/you/revoke", f"id={number}", mine)[0] == 303
+    assert box.request("POST", "/you/revoke", f"id={number}", mine)[0] == 401
+
+
 def test_errors_are_a_sentence_in_the_form_that_was_asked_for(box):
     mine = sign_in(box, "hanna")
     asked = [
