@@ -3,8 +3,9 @@
  *
  * `Last-Event-ID` (what a browser sends by itself) or `?since=ID` resumes behind that message:
  * what was said meanwhile comes from the store, then the news from the feed, none twice. Without
- * either it begins now. `?room=NAME` keeps to one room. A comment goes out when nothing happened
- * for a while, so that everybody notices a dead connection.
+ * either it begins now. `?room=NAME` keeps to one room, `?files` leaves out all that is said.
+ * A comment goes out when nothing happened for a while, so that everybody notices a dead
+ * connection.
  */
 #include "base/when.h"
 #include "identity/presence.h"
@@ -27,6 +28,7 @@ struct follower {
     struct buf out;
     int64_t session_id; /* presence; 0 none */
     int64_t person_id;  /* who it was at the beginning; 0 a guest */
+    bool files;         /* no messages, and not seen in the room: the page of a folder */
 };
 
 static int64_t asked_since(struct call *call)
@@ -168,13 +170,15 @@ static int prepare(struct follower *follower)
     feed_ignored_of(call->store, follower->person_id, &follower->reader.ignored);
     feed_begin(&follower->reader);
     int64_t since = asked_since(call);
-    follower->reader.last = since >= 0 ? since : conversation_newest(call->store);
+    follower->reader.last = follower->files ? INT64_MAX
+                            : since >= 0    ? since
+                                            : conversation_newest(call->store);
     return 0;
 }
 
 void talk_follow(struct call *call)
 {
-    struct follower follower = {.call = call};
+    struct follower follower = {.call = call, .files = http_query_has(call->http, "files")};
     if (!reply_wants_body(call->http)) {
         reply_begin(call->http, 200, "text/event-stream; charset=utf-8");
         reply_end(call->http, NULL, 0);
@@ -183,7 +187,8 @@ void talk_follow(struct call *call)
     if (!http_hold(call->http) || prepare(&follower) == -1)
         return;
     buf_init(&follower.out, BLOCKS_MAX);
-    appear(&follower);
+    if (!follower.files)
+        appear(&follower);
     call_release(call);
     feed_follow(1);
     reply_begin(call->http, 200, "text/event-stream; charset=utf-8");

@@ -139,7 +139,7 @@ static void page_fill(struct home *home, struct buf *out)
     buf_init(&coming, BODY_MAX);
     buf_init(&chat, BODY_MAX);
     listing_put(call, &newest, true, &files, next);
-    listing_coming(call, &coming);
+    listing_coming(call, "", &coming);
     chat_put(home, &chat);
     buf_init(&mirror, 32768);
     savings_html(call, &mirror);

@@ -98,7 +98,10 @@ static void details_put(struct buf *out, const struct drop_file *file)
 
 static void file_put(struct call *call, const struct drop_file *file, bool whole, struct buf *out)
 {
-    buf_printf(out, "<li id=f%lld>", (long long)file->id);
+    if (file->folder)
+        buf_puts(out, "<li>");
+    else
+        buf_printf(out, "<li id=f%lld>", (long long)file->id);
     link_put(out, file, whole);
     if (!file->folder) {
         size_put(out, file->size);
@@ -130,11 +133,23 @@ int listing_put(struct call *call, const struct drop_query *query, bool whole, s
     return result == -1 ? -1 : count;
 }
 
+struct arriving {
+    const char *folder;
+    struct buf *out;
+};
+
+static bool is_below(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+    return length == 0 || (strncmp(path, folder, length) == 0 && path[length] == '/');
+}
+
 static void coming_put(void *context, const struct drop_coming *coming)
 {
-    struct buf *out = context;
+    struct arriving *arriving = context;
+    struct buf *out = arriving->out;
     char received[WHEN_MAX], size[WHEN_MAX];
-    if (!coming->active)
+    if (!coming->active || !is_below(coming->path, arriving->folder))
         return;
     when_size_text(coming->received, received);
     buf_printf(out, "<li id=a%lld><a href=\"/files/", (long long)coming->id);
@@ -151,9 +166,10 @@ static void coming_put(void *context, const struct drop_coming *coming)
     buf_puts(out, "</li>\n");
 }
 
-int listing_coming(struct call *call, struct buf *out)
+int listing_coming(struct call *call, const char *folder, struct buf *out)
 {
-    return drop_coming_list(call->drop, &call->visitor.actor, coming_put, out);
+    struct arriving arriving = {.folder = folder, .out = out};
+    return drop_coming_list(call->drop, &call->visitor.actor, coming_put, &arriving);
 }
 
 /* ---- the page of a folder ---- */
@@ -234,12 +250,13 @@ static void listing_fill(struct call *call, const char *folder, struct listing_w
     crumbs_put(&crumbs, folder);
     if (wish->trouble == NULL)
         listing_put(call, &wish->query, wish->searched, &files, next);
-    if (!wish->searched && folder[0] == '\0')
-        listing_coming(call, &coming);
+    if (!wish->searched)
+        listing_coming(call, folder, &coming);
     next_put(&more, wish, next);
     const struct template_value values[] = {
         TEMPLATE_HTML("crumbs", buf_text(&crumbs)),
         TEMPLATE_TEXT("folder", folder),
+        TEMPLATE_TEXT("live", visitor_may_listen(&call->visitor, call->config) ? "1" : ""),
         TEMPLATE_HTML("files", buf_text(&files)),
         TEMPLATE_HTML("coming", buf_text(&coming)),
         TEMPLATE_TEXT("q", wish->words),

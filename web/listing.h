@@ -22,8 +22,8 @@ struct listing_wish {
 };
 void listing_wish(struct call *call, const char *folder, struct listing_wish *wish);
 
-/* Appends `<li>` for each file that is arriving. 0 or -1. */
-int listing_coming(struct call *call, struct buf *out);
+/* Appends `<li>` for each file that is arriving below folder ("": anywhere). 0 or -1. */
+int listing_coming(struct call *call, const char *folder, struct buf *out);
 
 /* POST /delete: `path`; for the buttons of pages without scripts. */
 void listing_delete(struct call *call);

@@ -346,6 +346,33 @@ def test_others_see_it_coming(page, box):
     assert page.all("#here li:first-child button") == []
 
 
+def test_the_page_of_a_folder_is_live(page, box):
+    """In its order and without loading it again, but nothing of other folders."""
+    for name in ("b", "d"):
+        box.request("PUT", f"/files/live/{name}.txt", name.encode())
+    page.open(box.url("/files/live/"))
+    page.run("window.same = true")
+    page.one("#list li:last-child summary").click()
+    box.request("PUT", "/files/elsewhere/x.txt", b"x")
+    token = box.request("PUT", "/files/live/c.txt", b"c")[1]["drop-token"]
+
+    def names():
+        return [link.text for link in page.all("#list li > a")]
+
+    page.wait(lambda: names() == ["b.txt", "c.txt", "d.txt"], "the new one in its place")
+    assert page.one("#list li:last-child details").get_attribute("open"), "what was open stays so"
+    box.request("DELETE", "/files/live/c.txt", headers={"Authorization": f"Bearer {token}"})
+    page.wait(lambda: names() == ["b.txt", "d.txt"], "it to go")
+    sender = subprocess.Popen(["curl", "-sS", "-T", "-", box.url("/files/live/slow.bin")],
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # fmt: skip
+    sender.stdin.write(b"some of it")
+    sender.stdin.flush()
+    page.wait_text("live/slow.bin", "#coming")
+    sender.stdin.close()
+    page.wait(lambda: names() == ["b.txt", "d.txt", "slow.bin"], "it to be here")
+    assert sender.wait(10) == 0 and page.run("return window.same") and page.complaints() == []
+
+
 # ---- without scripts ----
 
 

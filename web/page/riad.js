@@ -292,8 +292,30 @@ function fileRow(file) {
 // Everything anew; not while something is on its way up.
 const renew = () => { if (running.size) setTimeout(renew, 3000); else location.reload() };
 
+// The page of a folder: its order, its pages and what may be deleted are the box's to know, so that
+// the list is taken from a fresh copy of this page. What somebody has open or focused stays.
+const list = $('list');
+const within = (path) => path.startsWith(list.dataset.folder && list.dataset.folder + '/');
+let asked;
+async function relist() {
+  asked = 0;
+  const answer = await fetch(location.href, {headers: {Accept: 'text/html'}}).catch(() => null);
+  if (!answer || !answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('list');
+  const focus = document.activeElement;
+  for (const row of fresh.querySelectorAll('li[id]')) {
+    const old = $(row.id);
+    if (old && (old.contains(focus) || old.querySelector('details[open]'))) row.replaceWith(old);
+  }
+  list.replaceChildren(...fresh.childNodes);
+  if (focus.isConnected) focus.focus();
+}
+// Not everybody at the same time.
+const listed = (ours) => { if (ours) asked = asked || setTimeout(relist, 200 + 1500 * Math.random()) };
+
 const news = {
   file(file) {
+    if (list) return listed(within(file.path));
     if (file.path.startsWith('shelf/')) return;
     const old = $('f' + file.id);
     if (old) return old.replaceWith(fileRow(file));
@@ -303,12 +325,13 @@ const news = {
   },
   gone(file) {
     const row = $('f' + file.id);
+    if (list) return listed(row);
     if (row) row.remove();
     $('none').hidden = $('here').children.length > 0;
   },
-  totals(all) { $('totals').textContent = 'All files: ' + all.files + ', ' + size(all.bytes) },
-  coming(list) {
-    $('coming').replaceChildren(...list.map((one) => {
+  totals(all) { if ($('totals')) $('totals').textContent = 'All files: ' + all.files + ', ' + size(all.bytes) },
+  coming(all) {
+    $('coming').replaceChildren(...all.filter((one) => !list || within(one.path)).map((one) => {
       const bar = make('progress', one.size ? {max: one.size, value: one.received} : {});
       bar.setAttribute('aria-label', one.path);
       return make('li', {}, make('a', {href: address(one.path), textContent: one.path}),
@@ -395,16 +418,17 @@ function hear(m) {
 document.addEventListener('visibilitychange', () => { if (!document.hidden) document.title = document.title.replace(/^\* /, '') });
 
 function trouble(text) {
+  if (!$('line')) return;
   $('line').hidden = !text;
   $('line').textContent = text;
 }
 
 function follow() {
-  const events = new EventSource('/chat/events?since=' + newest);
+  const events = new EventSource(said ? '/chat/events?since=' + newest : '/chat/events?files');
   events.onopen = () => trouble('');
   events.onmessage = (e) => hear(JSON.parse(e.data));
   for (const name in news)
-    events.addEventListener(name, (e) => { if ($('here') || !['file', 'gone', 'totals', 'coming'].includes(name)) news[name](JSON.parse(e.data), events) });
+    events.addEventListener(name, (e) => { if ($('coming') || !['file', 'gone', 'totals', 'coming'].includes(name)) news[name](JSON.parse(e.data), events) });
   events.onerror = () => {
     trouble('The connection to the box is lost. This page goes on by itself.');
     if (events.readyState !== 2) return;
@@ -414,6 +438,7 @@ function follow() {
   addEventListener('pagehide', () => events.close());
 }
 
+if (list && list.dataset.live) follow();
 if (said) {
   toEnd();
   follow();
