@@ -105,6 +105,11 @@ void http_cut(struct http_request *request)
     wire_cut(&request->wire->wire);
 }
 
+bool http_is_10(const struct http_request *request)
+{
+    return request->wire->wire.http_10;
+}
+
 bool http_gone(struct http_request *request)
 {
     struct wire *wire = &request->wire->wire;

@@ -56,6 +56,9 @@ struct http_request {
 /* The value of that header (any case), NULL if it was not sent. */
 const char *http_header(const struct http_request *request, const char *name);
 
+/* Whether the client speaks HTTP/1.0: it takes a cut for the end where no length was announced. */
+bool http_is_10(const struct http_request *request);
+
 /* The value of a cookie into out. 1, or 0 if it was not sent or does not fit. */
 int http_cookie(const struct http_request *request, const char *name, char *out, size_t size);
 

@@ -146,10 +146,10 @@ static bool sit_out(struct call *call, struct mirror_flight *flight)
 }
 
 /* Who wants a part, or has one already, gets it from what has landed: a flight has no validator,
- * since what is on its way may prove wrong. */
+ * since what is on its way may prove wrong. So does HTTP/1.0, which must know the length. */
 static bool wants_what_landed(struct call *call)
 {
-    return http_header(call->http, "Range") != NULL ||
+    return http_is_10(call->http) || http_header(call->http, "Range") != NULL ||
            http_header(call->http, "If-None-Match") != NULL;
 }
 

@@ -80,6 +80,25 @@ def test_wrong_bytes_on_the_way(make_mirror, upstream):
     assert get_all(box, paths) == [(200, late), (200, early)]
 
 
+def test_http_10_is_told_the_length(make_mirror, upstream):
+    """Without a length a cut is the end to HTTP/1.0: it waits, and never takes a part for the whole."""
+    repository, bodies = Repository(upstream), [noise(n, 900 * KB) for n in range(2)]
+    paths = [repository.add(f"p{n}.1", body)["md5"] for n, body in enumerate(bodies)]
+    repository.publish()
+    upstream.weather(paths[0], Weather(flip=100 * KB, chunked=True, pace=3 * MB), Weather(chunked=True))
+    for path in (paths[1], "/src/p1.1.tgz"):
+        upstream.weather(path, *[Weather(flip=100 * KB, chunked=True)] * 9)
+    box = make_mirror()
+    answers = []
+    for path in paths:
+        with socket.create_connection(("127.0.0.1", box.web_port), 30 * PATIENCE) as client:
+            client.sendall(b"GET /opam%s HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n" % path.encode())
+            with client.makefile("rb") as file:
+                answers.append(file.read().split(b"\r\n\r\n", 1))
+    assert answers[0][1] == bodies[0] and b"Content-Length: 900000\r\n" in answers[0][0]
+    assert answers[1][0].startswith(b"HTTP/1.1 404 ")
+
+
 def test_a_host_that_wants_to_be_left_alone(make_mirror, upstream):
     """429 with Retry-After: nobody asks that host for anything before then."""
     repository = Repository(upstream)
