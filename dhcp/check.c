@@ -135,7 +135,7 @@ static void check_version(void)
 }
 
 /* Our own dnsmasq has the ports of a running box: its address is on the interface then, and a lock
- * is held; that is for the caller to know. Before the address is there the wildcard is asked. */
+ * is held; that is for the caller to know. */
 static void check_dnsmasq(const struct config *config, const struct link *link)
 {
     unsigned duty =
@@ -148,8 +148,7 @@ static void check_dnsmasq(const struct config *config, const struct link *link)
         problem("dnsmasq is missing: apt install dnsmasq-base");
     else
         check_version();
-    if (ports_taken(link->has_address ? link->address : 0, link->name, duty, sentence,
-                    sizeof(sentence)))
+    if (ports_taken(link->address, link->name, duty, sentence, sizeof(sentence)))
         problem("%s", sentence);
 }
 

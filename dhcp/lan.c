@@ -15,11 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ASK_AGAIN_MS   (5 * 60 * 1000)
 #define TRY_AGAIN_MAX  8000
 #define CLASH_AGAIN_MS 30000
-/* Whoever shouts other servers' names has us ask no more often than this. */
-#define RIVAL_AGAIN_MS 30000
 #define SOON_MS        1000
 /* So long may an interface that was just switched on take to find its other end. */
 #define CABLE_MS 4000
@@ -157,8 +154,9 @@ static void forget_network(struct lan *lan)
 {
     probe_close(&lan->probe);
     lan->address_free = lan->swept = false;
+    others_interrupt(&lan->others);
     if (lan->config->dhcp.mode == DHCP_AUTO) {
-        lan->decided = false;
+        others_forget(&lan->others);
         child_stop(&lan->child);
     }
 }
@@ -230,51 +228,42 @@ static bool want_address(struct lan *lan, int64_t now_ms)
     return add_address(lan);
 }
 
-/* Takes what a question for other servers has found, once it is over. */
+/* Takes what a question for other servers has found, and says what is new. */
 static void note_servers(struct lan *lan, int64_t now_ms)
 {
+    struct others *others = &lan->others;
     char text[64] = "", was[64] = "";
 
-    if (lan->next_ask_ms != PROBE_NEVER || lan->probe.server.asking)
-        return;
-    tell_server(&lan->other, was);
+    tell_server(&others->server, was);
     tell_server(&lan->probe.found, text);
     if (*text != '\0' && strcmp(was, text) != 0)
         log_warn("another DHCP server answers on %s: %s", lan->link.name, text);
     else if (*was != '\0' && *text == '\0')
         log_info("%s no longer answers on %s", was, lan->link.name);
-    if (strcmp(was, text) != 0 || !lan->decided)
+    if (strcmp(was, text) != 0 || !others->decided)
         store_set_fact(lan->store, FACT_OTHER, text);
-    lan->other = lan->probe.found;
-    lan->decided = true;
-    lan->next_ask_ms = now_ms + ASK_AGAIN_MS;
+    others_found(others, &lan->probe.found, now_ms);
 }
 
-/* A device took the offer of somebody who did not answer us, or was not there yet: ask now. */
-static void hear_rival(struct lan *lan, int64_t now_ms)
-{
-    if (lan->probe.rival == 0 || lan->next_ask_ms == PROBE_NEVER || now_ms < lan->asked_ms)
-        return;
-    lan->probe.rival = 0;
-    lan->asked_ms = now_ms + RIVAL_AGAIN_MS;
-    lan->next_ask_ms = now_ms;
-}
-
-/* Asks for other servers when that is due. PROBE_NEVER as next_ask_ms: the question is running. */
+/* Asks for other servers when that is due. */
 static bool want_decision(struct lan *lan, int64_t now_ms)
 {
+    struct others *others = &lan->others;
+
     if (lan->config->dhcp.mode == DHCP_OFF)
         return true;
-    hear_rival(lan, now_ms);
-    if (!lan->decided && !lan->probe.server.asking && lan->next_ask_ms != PROBE_NEVER)
-        lan->next_ask_ms = 0;
-    if (now_ms >= lan->next_ask_ms) {
-        if (!want_probe(lan))
-            return false;
-        probe_ask_servers(&lan->probe, now_ms);
-        lan->next_ask_ms = PROBE_NEVER;
+    if (lan->probe.rival != 0) {
+        lan->probe.rival = 0;
+        others_rival(others, now_ms);
     }
-    note_servers(lan, now_ms);
+    if (others->asking && !lan->probe.server.asking)
+        note_servers(lan, now_ms);
+    if (now_ms < others->next_ms || others->asking)
+        return true;
+    if (!want_probe(lan))
+        return false;
+    if (others_due(others, now_ms))
+        probe_ask_servers(&lan->probe, now_ms);
     return true;
 }
 
@@ -283,7 +272,8 @@ static bool wants_dhcp(const struct lan *lan)
 {
     enum config_dhcp_mode mode = lan->config->dhcp.mode;
 
-    return mode == DHCP_ON || (mode == DHCP_AUTO && (!lan->decided || lan->other.address == 0));
+    return mode == DHCP_ON ||
+           (mode == DHCP_AUTO && (!lan->others.decided || lan->others.server.address == 0));
 }
 
 /* Finds out which addresses are in use. It need not be over for the next step: see wanted_duty. */
@@ -311,7 +301,7 @@ static bool want_sweep(struct lan *lan, int64_t now_ms)
 
 static unsigned wanted_duty(const struct lan *lan)
 {
-    bool decided = lan->decided || lan->config->dhcp.mode == DHCP_ON;
+    bool decided = lan->others.decided || lan->config->dhcp.mode == DHCP_ON;
 
     return (lan->config->dns.enabled ? DUTY_DNS : 0u) |
            (decided && lan->swept && wants_dhcp(lan) ? DUTY_DHCP : 0u);
@@ -422,7 +412,7 @@ static void walk(struct lan *lan, int64_t now_ms)
 /* No more is asked than is needed: a socket that hears everything wakes us for everything. */
 static void rest_probe(struct lan *lan)
 {
-    if (lan->probe.fd == -1 || probe_is_asking(&lan->probe) || lan->next_ask_ms == PROBE_NEVER ||
+    if (lan->probe.fd == -1 || probe_is_asking(&lan->probe) || lan->others.asking ||
         lan->phase == LAN_ASKING || (!lan->swept && wants_dhcp(lan)))
         return;
     if (lan->duty & DUTY_DHCP)

@@ -28,6 +28,7 @@
 #include "dhcp/generate.h"
 #include "dhcp/leases.h"
 #include "dhcp/link.h"
+#include "dhcp/others.h"
 #include "dhcp/probe.h"
 #include "dhcp/upstream.h"
 
@@ -64,21 +65,19 @@ struct lan {
     struct child child;
     struct upstream upstream;
     enum lan_phase phase;
-    enum lan_phase told;       /* the last one that the log was told */
-    unsigned duty;             /* what dnsmasq was told to do */
-    bool decided;              /* other says whether another server is there */
-    struct probe_server other; /* address 0: nobody answered */
-    bool address_free;         /* asked, and nobody had it */
-    bool swept;                /* it is known which addresses of the range are in use */
-    bool added;                /* riad added the address, and removes it at the end */
-    int64_t next_ask_ms, next_try_ms, cable_ms; /* monotonic */
-    int64_t asked_ms;                           /* when a rival was asked for last */
-    int64_t pause_ms;                           /* between tries */
-    char trouble[400];                          /* the sentence of LAN_TROUBLE and LAN_NO_RIGHTS */
-    char page[SERVICE_SAY_MAX];                 /* what LAN_FACT_PAGE says */
-    char *folder;                               /* STATE/run/dhcp, absolute */
-    char *script;                               /* our own program, absolute */
-    char *environment;                          /* for the script */
+    enum lan_phase told;           /* the last one that the log was told */
+    unsigned duty;                 /* what dnsmasq was told to do */
+    struct others others;          /* who else gives addresses, and when to ask again */
+    bool address_free;             /* asked, and nobody had it */
+    bool swept;                    /* it is known which addresses of the range are in use */
+    bool added;                    /* riad added the address, and removes it at the end */
+    int64_t next_try_ms, cable_ms; /* monotonic */
+    int64_t pause_ms;              /* between tries */
+    char trouble[400];             /* the sentence of LAN_TROUBLE and LAN_NO_RIGHTS */
+    char page[SERVICE_SAY_MAX];    /* what LAN_FACT_PAGE says */
+    char *folder;                  /* STATE/run/dhcp, absolute */
+    char *script;                  /* our own program, absolute */
+    char *environment;             /* for the script */
 };
 
 /* Takes up what config says; store is this thread's. 0, or -1, logged. */

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-/* Binds as dnsmasq would. True: somebody has it. */
+/* Binds as dnsmasq would, also where the address is not there yet. True: somebody has it. */
 static bool is_taken(int type, uint32_t address, uint16_t port, const char *interface)
 {
     struct sockaddr_in at = {
@@ -24,6 +24,7 @@ static bool is_taken(int type, uint32_t address, uint16_t port, const char *inte
     /* UDP's SO_REUSEADDR would let two of them have it. */
     if (type == SOCK_STREAM)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &yes, sizeof(yes));
     if (interface != NULL)
         setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)strlen(interface));
     taken = bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 && errno == EADDRINUSE;

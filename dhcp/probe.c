@@ -62,8 +62,9 @@ int probe_open(struct probe *probe, int index, const uint8_t own_mac[PACKET_MAC]
 
     *probe = (struct probe){.fd = -1, .index = index, .own_address = own_address};
     memcpy(probe->own_mac, own_mac, PACKET_MAC);
-    fs_random(probe->mac, PACKET_MAC);
-    probe->mac[0] = (uint8_t)((probe->mac[0] & 0xFC) | 2); /* of nobody's: locally administered */
+    memcpy(probe->mac, own_mac, PACKET_MAC);
+    probe->mac[0] = (uint8_t)((own_mac[0] & 0xFC) | 2); /* of nobody's: locally administered */
+    probe->mac[3] ^= 0x80;                              /* as ours may be */
     probe->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (probe->fd >= 0 && hear_answers(probe) == 0 &&
         bind(probe->fd, (struct sockaddr *)&here, sizeof(here)) == 0)

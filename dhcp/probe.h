@@ -3,11 +3,12 @@
  *
  * One packet socket on the interface, for three questions: whether another DHCP server answers
  * (three DISCOVERs of a device that does not exist, 2 s apart, listening until 6 s after the
- * first: a default dnsmasq answers after 3), whether somebody else has our address (three ARP
- * probes within a second; later packets that claim it are seen, too), and which of the addresses
- * that we are about to give are in use already (an ARP probe for each, twice, within a second).
- * Between questions it can watch for devices that take the offer of another DHCP server, and
- * sleeps through everything else that passes by.
+ * first: a default dnsmasq answers after 3; always the same device, so that no server keeps more
+ * than one address for it, nor thinks longer when it is asked again soon), whether somebody else
+ * has our address (three ARP probes within a second; later packets that claim it are seen, too),
+ * and which of the addresses that we are about to give are in use already (an ARP probe for each,
+ * twice, within a second). Between questions it can watch for devices that take the offer of
+ * another DHCP server, and sleeps through everything else that passes by.
  */
 #ifndef DHCP_PROBE_H
 #define DHCP_PROBE_H

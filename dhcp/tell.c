@@ -37,7 +37,7 @@ static void tell_serving(const struct lan *lan, char *out)
     packet_ip_text(dhcp->first, first);
     packet_ip_text(dhcp->last, last);
     packet_ip_text(dhcp->gateway, gateway);
-    tell_server(&lan->other, other);
+    tell_server(&lan->others.server, other);
     if (*other != '\0')
         snprintf(warning, sizeof(warning), "; BEWARE: %s serves DHCP here, too", other);
     if (dhcp->gateway != 0)
@@ -54,7 +54,7 @@ static void tell_beside(const struct lan *lan, char *out)
     char other[64], address[16];
 
     packet_ip_text(lan->link.address, address);
-    tell_server(&lan->other, other);
+    tell_server(&lan->others.server, other);
     if (lan->phase == LAN_STANDING_BY)
         snprintf(out, SERVICE_SAY_MAX,
                  "stands by beside a router: %s serves DHCP on %s; the box is %s there%s", other,
@@ -133,9 +133,9 @@ void tell_page(const struct lan *lan, char *out)
     char address[16];
 
     out[0] = '\0';
-    if (lan->other.address == 0)
+    if (lan->others.server.address == 0)
         return;
-    packet_ip_text(lan->other.address, address);
+    packet_ip_text(lan->others.server.address, address);
     if (lan->phase == LAN_STANDING_BY)
         snprintf(out, SERVICE_SAY_MAX, "%s gives the addresses on this network; the box stands by.",
                  address);

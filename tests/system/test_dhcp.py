@@ -168,6 +168,24 @@ def test_stands_by_beside_another_server(lan, make_box):
     assert guest.lease("laptop")["serverid"] == "10.77.0.1"
 
 
+def test_a_cable_that_flickers_decides_nothing(lan, make_box):
+    """Pulled while it is asked who else gives addresses: that is no silence."""
+    other = lan.device("router")
+    other.address("192.168.5.1/24")
+    other.start(
+        needs("dnsmasq"), "--conf-file=/dev/null", "--keep-in-foreground", "--user=root", "--group=root",
+        "--port=0", "--interface=eth0", "--dhcp-range=192.168.5.10,192.168.5.99",  # pings: answers after 3 s
+        "--pid-file=", "--dhcp-leasefile=/dev/null", "--log-facility=-", stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    box = lan.box(make_box, dhcp={"mode": "auto"})
+    wait_up(box, "listens for other DHCP servers")
+    box.device.pull()
+    box.wait_log("waits for a cable on eth0")
+    box.device.plug()
+    wait_up(box, r"stands by beside a router: 192\.168\.5\.1 ")
+    assert "info: serves DHCP" not in box.log()
+
+
 def test_mode_on_says_what_it_found(lan, make_box):
     other = lan.device("router")
     other.address("10.77.0.254/24")

@@ -1,6 +1,7 @@
 /* riad-dhcp's pure modules: packets, reports, what dnsmasq is told, multicast names. */
 #include "dhcp/generate.h"
 #include "dhcp/mdns_packet.h"
+#include "dhcp/others.h"
 #include "dhcp/packet.h"
 #include "dhcp/script.h"
 #include "dhcp/tell.h"
@@ -488,6 +489,59 @@ static void hears_somebody_else(void **state)
     buf_done(&hello);
 }
 
+/* ---- other servers ---- */
+
+static void asks_every_five_minutes(void **state)
+{
+    const struct probe_server nobody = {0}, somebody = {.address = 0xC0A80501};
+    const int64_t start = 1000000, minute = 60000;
+    struct others others = {0};
+
+    (void)state;
+    assert_true(others_due(&others, start)); /* at once */
+    assert_false(others.decided);
+    assert_false(others_due(&others, start + 6000)); /* it runs */
+    others_found(&others, &nobody, start + 6000);
+    assert_true(others.decided && others.server.address == 0);
+    for (int64_t at = start + 6000; at < start + 6000 + 5 * minute; at += 1000)
+        assert_false(others_due(&others, at));
+    assert_true(others_due(&others, start + 6000 + 5 * minute));
+    others_found(&others, &somebody, start + 12000 + 5 * minute);
+    assert_int_equal(others.server.address, somebody.address);
+    assert_false(others_due(&others, start + 11999 + 10 * minute));
+    assert_true(others_due(&others, start + 12000 + 10 * minute));
+}
+
+static void asks_at_once_with_reason(void **state)
+{
+    const struct probe_server nobody = {0};
+    struct others others = {0};
+
+    (void)state;
+    assert_true(others_due(&others, 0));
+    others_rival(&others, 10); /* it runs already */
+    others_found(&others, &nobody, 6000);
+    assert_false(others_due(&others, 6001));
+    others_rival(&others, 7000);
+    assert_true(others_due(&others, 7000));
+    others_found(&others, &nobody, 13000);
+    others_rival(&others, 36999); /* too soon after the last one */
+    assert_false(others_due(&others, 36999));
+    others_rival(&others, 37000);
+    assert_true(others_due(&others, 37000));
+    /* The cable was pulled while it ran: it is asked anew, not taken for silence. */
+    others_forget(&others);
+    assert_false(others.decided || others.asking);
+    assert_true(others_due(&others, 37001));
+    others_found(&others, &nobody, 43000);
+    others_interrupt(&others); /* nothing ran */
+    assert_true(others.decided);
+    assert_false(others_due(&others, 43001));
+    assert_true(others_due(&others, 43000 + OTHERS_AGAIN_MS));
+    others_interrupt(&others);
+    assert_true(others.decided && others_due(&others, 43001 + OTHERS_AGAIN_MS));
+}
+
 static void tells_how_it_goes(void **state)
 {
     struct config config;
@@ -512,7 +566,7 @@ static void tells_how_it_goes(void **state)
                              "(no gateway: guests have no internet); 1 lease; answers DNS for this "
                              "network only (no resolver outside answers)");
     lan.upstream.reachable = true;
-    lan.other = (struct probe_server){
+    lan.others.server = (struct probe_server){
         .address = 0xC0A80101, .mac = {1, 2, 3, 4, 5, 6}
     };
     config.dhcp.gateway = 0x0A4D00FE;
@@ -544,6 +598,8 @@ int main(void)
         cmocka_unit_test(answers_for_its_names_only),
         cmocka_unit_test(does_not_repeat_what_is_known),
         cmocka_unit_test(hears_somebody_else),
+        cmocka_unit_test(asks_every_five_minutes),
+        cmocka_unit_test(asks_at_once_with_reason),
         cmocka_unit_test(tells_how_it_goes),
     };
     return cmocka_run_group_tests_name("lan", tests, NULL, NULL);
