@@ -12,6 +12,9 @@
 
 #define RULESET_MAX (1024 * 1024)
 
+/* Nothing listens there, and whoever tries is refused at once, unless a firewall swallows it. */
+#define HTTPS 443
+
 static void add(struct firewall_port *ports, size_t *count, const char *protocol, int port)
 {
     for (size_t i = 0; i < *count; i++)
@@ -37,8 +40,10 @@ size_t firewall_ports(const struct config *config, struct firewall_port ports[FI
 
     if (config->chat.enabled)
         add_listens(ports, &count, &config->chat.listen);
-    if (config->web.enabled)
+    if (config->web.enabled) {
         add_listens(ports, &count, &config->web.listen);
+        add(ports, &count, "tcp", HTTPS);
+    }
     if (lan && config->dns.enabled) {
         add(ports, &count, "udp", 53);
         add(ports, &count, "tcp", 53);
@@ -142,6 +147,17 @@ static void put_ports(struct buf *out, const struct ruleset *set, const char *pr
     }
 }
 
+/* Why a port is wanted where nothing listens. */
+static const char *reason(const struct ruleset *set, const struct firewall_port *ports,
+                          size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ports[i].port == HTTPS && !set->accepted[i])
+            return " (443, too: nothing listens there, but browsers that try https first go on "
+                   "only when they are refused)";
+    return "";
+}
+
 char *firewall_find(const char *ruleset, const char *interface, const struct firewall_port *ports,
                     size_t count)
 {
@@ -173,8 +189,9 @@ char *firewall_find(const char *ruleset, const char *interface, const struct fir
     line = shut.len == 0
                ? NULL
                : mem_printf("the firewall (chain %s) drops what comes for %s: guests see nothing "
-                            "there, and wait; let it in: %s",
-                            set.closed, buf_text(&shut), buf_text(&commands));
+                            "there, and wait; let it in%s: %s",
+                            set.closed, buf_text(&shut), reason(&set, ports, count),
+                            buf_text(&commands));
     buf_done(&shut);
     buf_done(&commands);
     return line;

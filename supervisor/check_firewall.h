@@ -21,7 +21,8 @@ struct firewall_port {
     int port;
 };
 
-/* The ports on which guests reach the box; returns how many. */
+/* The ports on which guests reach the box, and 443, where it refuses them at once; returns how
+ * many. */
 size_t firewall_ports(const struct config *config, struct firewall_port ports[FIREWALL_MAX_PORTS]);
 
 /* A sentence with what to do about the ports that ruleset keeps out on the interface ("" any),

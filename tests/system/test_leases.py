@@ -59,9 +59,9 @@ def test_a_lease_that_nobody_wrote_down(lan, make_box):
     assert given["ip"] != first["ip"], "two devices with one address"
     assert guest.lease("laptop")["ip"] == first["ip"]
     # The same when only dnsmasq was killed.
-    os.kill(dnsmasq_pid(box), signal.SIGKILL)
     third = lan.device("third")
     third.address("10.77.0.222/24")  # set by hand, in the midst of the range
+    os.kill(dnsmasq_pid(box), signal.SIGKILL)
     wait_for(lambda: "10.77.0.222 is in use by" in box.log(), "the next look")
     wait_up(box)
     assert lan.device("fourth").lease("fourth", "-r", "10.77.0.222")["ip"] != "10.77.0.222"

@@ -1,17 +1,19 @@
-"""The Debian package in throw-away roots: install, run, upgrade with everything kept, purge; and the
-whole source in the next Debian. Takes minutes and Debian's archive: `make campaign`.
+"""The Debian package in throw-away roots: install, run, upgrade with everything kept, purge; under a
+systemd of its own; and the whole source in the next Debian. Takes minutes and Debian's archive:
+`make campaign`.
 
-Needs root, mmdebstrap and dpkg-dev."""
+Needs root, mmdebstrap and dpkg-dev; systemd-nspawn for the machine."""
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from conftest import BUILD, ROOT, needs, needs_root
+from conftest import BUILD, ROOT, descendants, needs, needs_root, wait_for
 
 pytestmark = pytest.mark.campaign
 
@@ -59,6 +61,59 @@ class Root:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+class Machine:
+    """A root with a systemd of its own: `with Machine(root) as machine`, again and again."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [needs("systemd-nspawn"), "-q", "-D", self.root.path, "--register=no", "--keep-unit",
+             "--private-network", "--boot", "--console=pipe"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            wait_for(lambda: self.sh("systemctl is-active multi-user.target") == "active\n", "a booted machine", 60)
+        except BaseException:
+            self.cut()
+            raise
+        return self
+
+    def leader(self):
+        """The process that is 1 there; None if the machine is not there (yet)."""
+        for pid, row in descendants(self.process.pid).items():
+            if row[0] == self.process.pid and os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid"):
+                return pid
+        return None
+
+    def sh(self, script):
+        """What it printed; "" if the machine is not there (yet)."""
+        leader = self.leader()
+        if leader is None:
+            assert self.process.poll() is None, "the machine does not boot"
+            return ""
+        line = ["nsenter", "-t", str(leader), "-a", "sh", "-c", script]
+        return subprocess.run(line, capture_output=True, text=True, timeout=60).stdout
+
+    def main_pid(self):
+        return int(self.sh("systemctl show -P MainPID riad") or 0)
+
+    def wait(self, script, wanted, timeout=60):
+        wait_for(lambda: wanted in self.sh(script), f"{wanted}: {self.sh(script)}", timeout)
+
+    def cut(self):
+        """As when the power goes."""
+        leader = self.leader()
+        if leader is not None:
+            os.kill(leader, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+
+    def __exit__(self, *_):
+        self.cut()
+
+
 @pytest.fixture
 def make_root():
     roots = []
@@ -96,6 +151,45 @@ def test_install_upgrade_purge(make_root):
     root.sh("apt-get purge -y -q riad")
     left = root.sh("ls -d /var/lib/riad /etc/riad /usr/libexec/riad /usr/bin/riad 2>/dev/null; getent passwd riad riad-net; true")
     assert left == "", left
+
+
+LAN = """
+sed -i 's/^interface = .*/interface = eth0/' /etc/riad/riad.conf
+mkdir -p /etc/systemd/system/riad.service.d
+printf '[Service]\\nWatchdogSec=4\\n' >/etc/systemd/system/riad.service.d/soon.conf
+"""
+CABLE = "ip link add eth0 type veth peer name port && ip link set port up"
+
+
+def test_under_systemd(make_root):
+    """Begins at boot before its network, outlives a keeper that hangs and a cut of the power."""
+    needs("systemd-nspawn")
+    root = make_root("bookworm", "adduser,ca-certificates,curl,iproute2,procps,systemd,systemd-sysv")
+    shutil.move(package("0.0.1"), root.path / "riad.deb")
+    root.sh("apt-get update -q && apt-get install -y -q --no-install-recommends ./riad.deb")
+    root.sh(LAN)
+    with Machine(root) as machine:
+        machine.wait("riad status", "there is no interface eth0")
+        assert machine.sh("systemctl is-active riad") == "active\n", "ready all the same"
+        machine.sh(CABLE)
+        machine.wait("riad status", "serves DHCP on eth0")
+        assert machine.sh("ps -o user= -C riad-web,riad-dhcp | sort | tr -d '\\n'") == "riadriad-net"
+        before = machine.main_pid()
+        machine.sh(f"kill -STOP {before}")
+        wait_for(lambda: machine.main_pid() not in (0, before), "another keeper", 60)
+        machine.wait("systemctl status riad", "ready: chat web mirror dhcp")
+        assert machine.sh("systemctl show -P NRestarts riad") == "1\n"
+        assert "with result 'watchdog'" in machine.sh("journalctl -u riad")
+        assert machine.sh("echo words | curl -fsS -o /dev/null -w %{http_code} -T - http://10.77.0.1/files/kept.txt") == "201"
+        machine.cut()
+    with Machine(root) as machine:
+        machine.sh(CABLE)
+        machine.wait("riad status", "serves DHCP on eth0")
+        assert machine.sh("curl -fsS http://10.77.0.1/files/kept.txt") == "words\n"
+        assert "did not end in order" in machine.sh("journalctl -b -u riad")
+        machine.sh("systemctl stop riad")
+        assert machine.sh("systemctl show -P Result riad") == "success\n"
+        assert "10.77.0.1" not in machine.sh("ip addr")
 
 
 def test_builds_in_the_next_debian(make_root):

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,107 @@ def test_port_443_refuses_at_once(box):
         socket.create_connection(("127.0.0.1", 443), timeout=2).close()
 
 
+REFUSED = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 443), timeout=2)
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize("dhcp", [{"mode": "on"}, {"mode": "on", "portal": "on"}, {"mode": "off"}])
+def test_port_443_refuses_guests_at_once(make_box, dhcp):
+    """So that browsers that try https first fall back, whichever set-up it is."""
+    with Lan() as lan:
+        box = lan.box(make_box, dhcp=dhcp, web={"enabled": "yes"}, mirror={"enabled": "yes"})
+        guest = lan.device("guest")
+        guest.address("10.77.0.9/24")
+        wait_for(lambda: re.search("serves DHCP|beside a router", box.service("dhcp")["text"]), "the LAN")
+        assert guest.run(sys.executable, "-c", REFUSED, "10.77.0.1").stdout == "ConnectionRefusedError\n"
+
+
+def beneath(box, *mounts):
+    """Has the box see other files there: pairs of what and where."""
+    script = "".join(f"mount --bind '{what}' '{where}' && " for what, where in mounts) + 'exec "$@"'
+    box.wrapper = [*box.wrapper, "unshare", "-m", "sh", "-c", script, "sh"]
+
+
+def check(box):
+    line = [*box.wrapper, program("riad"), "check", "-c", box.conf]
+    return subprocess.run(line, capture_output=True, text=True, timeout=60).stdout
+
+
+def said(box, words):
+    """riad-dhcp says so; nothing may be published yet."""
+
+    def says():
+        try:
+            return words in box.service("dhcp")["text"]
+        except (OSError, KeyError):
+            return False
+
+    wait_for(says, words, 15)
+
+
+@pytest.mark.parametrize("how", ["missing", "old"])
+def test_dnsmasq_missing_or_too_old(make_box, how):
+    with Lan() as lan:
+        box = lan.box(make_box, start=False, web={"enabled": "yes"}, dhcp={"mode": "off"})
+        fake = box.folder / "dnsmasq"
+        fake.write_text(
+            "#!/bin/sh\n"
+            'case "$*" in *--version*) echo "Dnsmasq version 2.79  Copyright";;'
+            "*) echo 'dnsmasq: bad option at line 20' >&2; exit 1;; esac\n"
+        )
+        fake.chmod(0o755 if how == "old" else 0o644)
+        beneath(box, (fake, os.path.realpath(needs("dnsmasq"))))
+        box.start(wait=False)
+        told = {
+            "missing": ("dnsmasq is missing: apt install dnsmasq-base",) * 2,
+            "old": ("dnsmasq 2.79 is too old, 2.80 is needed", "dnsmasq refuses its configuration: dnsmasq: bad option"),
+        }[how]
+        said(box, told[1])
+        assert box.device.run("curl", "-sS", box.url("/healthz")).stdout.startswith("ok"), "the rest goes on"
+        box.stop()
+        assert f"fault: {told[0]}" in check(box)
+
+
+STUB = """
+import socket, sys, time
+s = [socket.socket(socket.AF_INET, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)]
+for one in s:
+    one.bind((sys.argv[1], 53))
+s[1].listen()
+print(1, flush=True)
+time.sleep(99)
+"""
+
+
+@pytest.mark.parametrize("where", ["127.0.0.53", "0.0.0.0"])
+def test_systemd_resolved_has_its_port(make_box, where):
+    """Its stub as it comes does not disturb; one that has every address does, and is named."""
+    with Lan() as lan:
+        box = lan.box(make_box, start=False, dhcp={"mode": "off"})
+        resolve = box.folder / "systemd"
+        (resolve / "resolve").mkdir(parents=True)
+        (resolve / "resolve/stub-resolv.conf").write_text("nameserver 127.0.0.53\n")
+        Path("/run/systemd").mkdir(exist_ok=True)
+        beneath(box, (resolve, "/run/systemd"))
+        stub = box.device.start(sys.executable, "-c", STUB, where, stdout=subprocess.PIPE)
+        stub.stdout.readline()
+        found = check(box)
+        box.start(wait=False)
+        if where == "127.0.0.53":
+            assert "port 53" not in found, found
+            said(box, "answers DNS")
+        else:
+            assert re.search(r"fault: port 53 .*DNSStubListener=no", found), found
+            said(box, "DNSStubListener=no")
+            stub.kill()
+            said(box, "answers DNS")
+
+
 def test_check_sees_the_wrong_owner(make_box):
     needs_root()
     box = make_box(box={"user": "nobody"}, dhcp={"user": "nobody"}, start=False)
@@ -66,7 +168,7 @@ def test_check_sees_a_firewall(make_box):
         if box.device.run(needs("nft"), rules).returncode != 0:
             pytest.skip("no packet filter in this kernel")
         found = box.device.run(program("riad"), "check", "-c", box.conf, timeout=60).stdout
-        assert f"note: the firewall (chain inet filter input) drops what comes for tcp {box.web_port}, 53" in found
+        assert f"note: the firewall (chain inet filter input) drops what comes for tcp {box.web_port}, 443, 53" in found
         assert "udp 53, 67, 5353" in found and "nft insert rule inet filter input tcp dport" in found
 
 

@@ -58,11 +58,36 @@ static void closed_ones_are_told(void **state)
     free(text);
 }
 
+static void https_shall_be_refused_at_once(void **state)
+{
+    struct firewall_port wanted[FIREWALL_MAX_PORTS];
+    struct config config;
+    size_t count;
+    char *text;
+
+    (void)state;
+    config_init(&config);
+    count = firewall_ports(&config, wanted);
+    text = firewall_find(HEAD "drop;\n\t\ttcp dport { 22, 80, 2222 } accept\n\t}\n}\n", "", wanted,
+                         count);
+    assert_non_null(strstr(text, "drops what comes for tcp 443 and udp 5353"));
+    assert_non_null(strstr(text, "let it in (443, too: nothing listens there, but browsers"));
+    assert_non_null(strstr(text, "tcp dport '{ 443 }' accept"));
+    free(text);
+    text = firewall_find(HEAD "drop;\n\t\ttcp dport 1-6000 accept\n\t}\n}\n", "", wanted, count);
+    assert_null(strstr(text, "443"));
+    free(text);
+    config.web.enabled = false;
+    assert_int_equal(firewall_ports(&config, wanted), count - 2);
+    config_done(&config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_ones_are_silent),
         cmocka_unit_test(closed_ones_are_told),
+        cmocka_unit_test(https_shall_be_refused_at_once),
     };
     return cmocka_run_group_tests_name("check_firewall", tests, NULL, NULL);
 }
