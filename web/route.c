@@ -142,7 +142,7 @@ static void elsewhere(struct call *call)
     buf_done(&path);
 }
 
-static void say_banned(struct call *call, const char *reason)
+void route_say_banned(struct call *call, const char *reason)
 {
     reply_error(call->http, 403, "You are banned here%s%s.", *reason == '\0' ? "" : ": ", reason);
 }
@@ -165,7 +165,7 @@ static bool is_welcome(struct call *call)
     if (banned == 0 && !call->visitor.known)
         banned = visitor_banned(call->http, call->store, &reason);
     if (banned == 1)
-        say_banned(call, reason);
+        route_say_banned(call, reason);
     else if (banned < 0)
         reply_error(call->http, 503, "The box cannot read its store just now; the log says why.");
     else if (call->visitor.guessed)
@@ -190,7 +190,7 @@ static bool is_for(struct call *call, enum route_who who)
         reply_error(call->http, 403,
                     who == ROUTE_HOST ? "That is for hosts." : "A host has to let you in first.");
     else if (visitor_banned(call->http, call->store, &reason) == 1)
-        say_banned(call, reason);
+        route_say_banned(call, reason);
     else if (visitor->guessed)
         say_bad_token(call);
     else

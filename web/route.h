@@ -66,6 +66,9 @@ int call_acquire(struct call *call);
  * does, and whoever finds out later who the visitor is. */
 void call_name_owners(struct call *call);
 
+/* Answers that whoever asks is banned, and why ("" not said). */
+void route_say_banned(struct call *call, const char *reason);
+
 /* Answers: finds the row, or says why not. The http_handler's work. */
 void route_answer(struct call *call);
 

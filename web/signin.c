@@ -157,6 +157,19 @@ static int use(struct call *call, struct person *person)
     return result;
 }
 
+/* Whether they may come in at all; else that has been answered, and the code is used up. */
+static bool may_come_in(struct call *call, const struct person *person)
+{
+    char *reason = NULL;
+    int banned = ban_holds(call->store, person->id, NULL, NULL, &reason);
+    if (banned == 1)
+        route_say_banned(call, reason);
+    else if (banned == -1)
+        reply_error(call->http, 500, "The box cannot look that up now.");
+    free(reason);
+    return banned == 0;
+}
+
 void signin_join(struct call *call)
 {
     struct person person;
@@ -167,7 +180,7 @@ void signin_join(struct call *call)
         spent(call);
     else if (used == -1)
         reply_error(call->http, 500, "The box cannot look that up now.");
-    else if (used == 1 && sign_in(call, &person) == 0)
+    else if (used == 1 && may_come_in(call, &person) && sign_in(call, &person) == 0)
         reply_redirect(call->http, 303, "/");
 }
 

@@ -52,11 +52,13 @@ def writes(box, headers):
 def test_a_banned_browser_becomes_nobody_else(box):
     theirs = sign_in(box, "mallory")
     token = box.ssh("mallory", "token", check=0).stdout.strip()
+    link = box.ssh("mallory", "web", check=0).stdout.split()[0]
     box.riad("people", "ban", "mallory", "--reason", "noise", check=0)
     answers = [
         *writes(box, theirs),
         *writes(box, bearer(token)),
         box.request("POST", "/you/name", "name=mallory2", theirs),
+        box.request("POST", link[link.index("/join/") :]),
         box.request("GET", "/chat/events", headers=theirs),
         box.request("GET", "/api/messages", headers=bearer(token)),
     ]
