@@ -327,17 +327,33 @@ static void take_keys(struct client *client)
     }
 }
 
+/* Leaves out what is still to come of a line that was refused already. */
+static void pass_over(struct client *client)
+{
+    struct buf *in = &client->in;
+    uint8_t *end = in->len > 0 ? memchr(in->data, '\n', in->len) : NULL;
+
+    if (!client->overlong)
+        return;
+    client->overlong = end == NULL;
+    buf_consume(in, end != NULL ? (size_t)(end - in->data) + 1 : in->len);
+}
+
 /* The next line in `in`, yours to free; NULL if it has not come whole. */
 static char *next_line(struct client *client)
 {
     struct buf *in = &client->in;
-    uint8_t *end = memchr(in->data, '\n', in->len);
-    size_t length = end != NULL ? (size_t)(end - in->data) : in->len;
-    size_t taken = length + (end != NULL);
+    uint8_t *end;
+    size_t length, taken;
     char *line;
 
+    pass_over(client);
+    end = in->len > 0 ? memchr(in->data, '\n', in->len) : NULL;
+    length = end != NULL ? (size_t)(end - in->data) : in->len;
+    taken = length + (end != NULL);
     if (in->len == 0 || (end == NULL && !client->in_ended && in->len < in->max))
         return NULL;
+    client->overlong = end == NULL && !client->in_ended;
     while (length > 0 && in->data[length - 1] == '\r')
         length--;
     line = mem_dup_bytes(in->data, length);

@@ -63,6 +63,7 @@ struct client {
     struct screen *screen;
     struct buf in, out, err;
     bool in_ended;        /* nothing more comes in */
+    bool overlong;        /* a line that in did not hold: its rest is passed over */
     bool dirty;           /* the line has changed: client_redraw */
     bool lost;            /* out was full */
     bool gone;            /* the session is gone */

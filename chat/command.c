@@ -310,6 +310,11 @@ int command_parse(struct request *request, const char *line)
     /* Typed from habit. */
     line += request->door == DOOR_EXEC && line[0] == '/';
     length = strcspn(line, " \n\t");
+    if (length == 0) {
+        command_fail(request, 2, "which command? %shelp lists them",
+                     request->door == DOOR_EXEC ? "" : "/");
+        return -1;
+    }
     request->command = command_find(line, length, request->door);
     if (request->command == NULL) {
         fail_unknown(request, line, length);

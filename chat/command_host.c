@@ -38,8 +38,10 @@ static int64_t take_until(struct request *request)
     return until;
 }
 
-/* What stands behind the first word. 0, or -1: that has been said. */
-static int read_wish(struct request *request, const struct act *act, struct act_wish *wish)
+/* What stands behind the first word. 0, or -1: that has been said. words: where a reason of
+ * several words is put together, since ssh takes the quotes away from --reason "cool down". */
+static int read_wish(struct request *request, const struct act *act, struct act_wish *wish,
+                     struct buf *words)
 {
     const char *until = command_option(request, "until");
     const char *reason = command_option(request, "reason");
@@ -52,8 +54,15 @@ static int read_wish(struct request *request, const struct act *act, struct act_
         wish->other = without_at(command_word(&request->arguments));
     if ((act->takes & ACT_UNTIL) && until == NULL)
         wish->until_ms = take_until(request);
-    if (act->takes & ACT_REASON)
-        wish->reason = reason != NULL ? reason : request->arguments;
+    if (act->takes & ACT_REASON) {
+        buf_printf(words, "%s%s%s", reason != NULL ? reason : "",
+                   reason != NULL && request->arguments[0] != '\0' ? " " : "", request->arguments);
+        wish->reason = buf_text(words);
+    } else if ((act->takes & ACT_UNTIL) && request->arguments[0] != '\0') {
+        command_fail(request, 2, "%s takes a time like 2h or 3d, or one to come, not %.40s",
+                     act->name, request->arguments);
+        return -1;
+    }
     wish->words = command_option(request, "words") != NULL;
     if ((act->takes & ACT_OTHER) && wish->other == NULL) {
         command_fail(request, 2, "%s takes %s", act->name, act->usage);
@@ -81,19 +90,20 @@ void command_act(struct store *store, struct request *request)
     const struct act *act = act_find(request->command->name);
     struct act_wish wish = {.by_id = request->person.id};
     struct person person;
-    struct buf told;
+    struct buf told, words;
 
     wish.who = without_at(command_word(&request->arguments));
     if (wish.who == NULL) {
         command_fail(request, 2, "whom? %s %s", act->name, request->command->usage);
         return;
     }
-    if (read_wish(request, act, &wish) != 0)
-        return;
+    buf_init(&words, MESSAGE_MAX_TEXT);
+    if (read_wish(request, act, &wish, &words) != 0)
+        goto out;
     if (act->final && command_option(request, "yes") == NULL &&
         person_by_name(store, wish.who, &person) == 1 && person.id != request->person.id) {
         ask(request, act, &wish);
-        return;
+        goto out;
     }
     buf_init(&told, 4096);
     if (act_do(store, act, &wish, &told) == ACT_DONE)
@@ -101,6 +111,8 @@ void command_act(struct store *store, struct request *request)
     else
         command_fail(request, 1, "%s", buf_text(&told));
     buf_done(&told);
+out:
+    buf_done(&words);
 }
 
 /* ---- looking ---- */

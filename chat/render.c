@@ -212,15 +212,14 @@ void render_message(struct buf *out, const struct message *message,
 
 void render_notice(struct buf *out, const char *text, const struct render_style *style)
 {
+    bool plain = style->plain || style->form != RENDER_TERMINAL;
     const char *end;
 
     for (; *text != '\0'; text = end + (*end == '\n')) {
         end = strchrnul(text, '\n');
-        if (style->plain || style->form != RENDER_TERMINAL)
-            buf_printf(out, "%.*s\n", (int)(end - text), text);
-        else
-            buf_printf(out, "%s-- %.*s%s\n", render_dim(style), (int)(end - text), text,
-                       render_reset(style));
+        buf_printf(out, "%s%s", plain ? "" : render_dim(style), plain ? "" : "-- ");
+        text_clean(out, text, (size_t)(end - text), TEXT_ONE_LINE);
+        buf_printf(out, "%s\n", plain ? "" : render_reset(style));
     }
 }
 

@@ -44,7 +44,8 @@ void render_message(struct buf *out, const struct message *message,
 /* Appends a name in the person's colour. */
 void render_name(struct buf *out, const char *name, const struct render_style *style);
 
-/* A line of the chat's own between the others: `-- text`. A mark for the hosts' eyes or not. */
+/* A line of the chat's own between the others: `-- text`. It passes text_clean: it may quote
+ * people. */
 void render_notice(struct buf *out, const char *text, const struct render_style *style);
 
 /* `--- Sunday 22 November 2026 ---`, with a line end. */

@@ -19,9 +19,10 @@
  *     T MTIME 0 ATIME 0   times of what comes next (-p)
  */
 
-#define LINE_MAX  (DROP_PATH_MAX + 64)
-#define BLOCK     (128 * 1024)
-#define WORDS_MAX 64
+#define LINE_MAX   (DROP_PATH_MAX + 64)
+#define SHOWN_PATH 200 /* bytes of a path in a refusal */
+#define BLOCK      (128 * 1024)
+#define WORDS_MAX  64
 
 struct scp {
     struct sftp *sftp;
@@ -132,11 +133,18 @@ static int agree(struct scp *scp)
 /* Says what went wrong; the other side goes on with the next file. */
 static int complain(struct scp *scp, const char *path, const char *sentence)
 {
-    char line[LINE_MAX + 256];
-    int length = snprintf(line, sizeof line, "\001scp: %s: %s\n", path, sentence);
+    struct buf line;
+    int result;
 
+    /* The path is as it came, of any length and with anything in it. */
+    buf_init(&line, LINE_MAX);
+    buf_puts(&line, "\001scp: ");
+    text_clean(&line, path, strnlen(path, SHOWN_PATH), TEXT_ONE_LINE);
+    buf_printf(&line, ": %s\n", sentence);
     scp->status = 1;
-    return send_bytes(scp, line, (size_t)length);
+    result = send_bytes(scp, line.data, line.len);
+    buf_done(&line);
+    return result;
 }
 
 /* Whether the other side agreed; what it says instead is passed over. */

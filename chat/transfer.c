@@ -2,17 +2,20 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "drop/drop.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define PIECE (64 * 1024)
+#define PIECE      (64 * 1024)
+#define SHOWN_PATH 200 /* bytes of a path in a refusal */
 
 static int fail(const struct transfer *transfer, const char *sentence)
 {
-    buf_printf(transfer->said, "%s: %s\n", transfer->path, sentence);
+    text_clean(transfer->said, transfer->path, strnlen(transfer->path, SHOWN_PATH), TEXT_ONE_LINE);
+    buf_printf(transfer->said, ": %s\n", sentence);
     return 1;
 }
 

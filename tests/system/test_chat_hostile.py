@@ -1,6 +1,7 @@
 """Clients that mean harm, or are broken: they delay nobody, and nothing grows."""
 
 import random
+import re
 import socket
 import struct
 import threading
@@ -335,3 +336,34 @@ def test_those_who_have_not_said_who_they_are_are_limited_in_all(make_box):
     with pytest.raises(TimeoutError):
         while held[-1].recv(4096):
             pass
+
+
+@pytest.mark.parametrize("length", [5000, 60000])
+def test_a_path_without_end_is_refused_and_shows_nothing_else(house, length):
+    """The refusal of scp quotes the path: not more of it than there is, nothing behind it."""
+    with Client(house, "scper") as client:
+        channel = client.channel()
+        channel.exec_command("scp -f " + "A" * length)
+        channel.sendall(b"\0")
+        channel.settimeout(10 * PATIENCE)
+        assert channel.makefile().read() == b"\1scp: " + b"A" * 200 + b": The path is too long.\n"
+
+
+EVIL = "zz\x1b]0;owned\x07\x1b[31mred\x9b31m\u202eevil\u200b\r\x08"
+UNCLEAN = re.compile(rb"[\0-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae\x8b\x8e\x8f]")
+
+
+@pytest.mark.parametrize("command", [
+    "{}", "help {}", "msg {} hi", "nick {}", "get {}", "rm {}", "drop {}", "files {}", "ignore {}",
+    "delete {}", "report {}", "history --{}", "history --room {}", "history --since {}",
+    "history --with {}", "search x --by {}", "search x --room {}", "search {}", "token --expires {}",
+    "key {}", "web {}", "color {}", "chat --since {}",
+])  # fmt: skip
+def test_a_refusal_repeats_no_escapes(house, command):
+    """A bot that passes on what others wrote does not pass on what it would do to its own terminal."""
+    with Client(house, "parrot") as client:
+        channel = client.channel()
+        channel.exec_command(command.format(EVIL))
+        channel.shutdown_write()
+        said = channel.makefile().read() + channel.makefile_stderr().read()
+        assert not UNCLEAN.search(said), said

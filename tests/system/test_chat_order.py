@@ -50,3 +50,26 @@ def test_mistyped_commands_by_the_thousand(house):
     done = house.ssh("erin", input="/who --x\n" * 14000)
     assert done.stderr.count("no option --x") == 14000
     assert house.pid("chat") == before
+
+
+def test_a_line_of_a_megabyte_is_refused_once(house):
+    done = house.ssh("frank", input="before\n" + "x" * 1_000_000 + "\nafter\n", check=1)
+    assert done.stderr.count("that was not said") == 1
+    assert [line.split(" ", 2)[2] for line in done.stdout.splitlines()] == ["before", "after"]
+
+
+def test_hosts_words_are_taken_as_meant(house):
+    house.riad("people", "promote", "ada", check=0)
+    house.ssh("gus", "whoami", check=0)
+    wrong = house.ssh("ada", "mute", "gus", "1hour", check=2)
+    assert "not 1hour" in wrong.stderr
+    assert house.ssh("gus", "say", "still speaking", check=0)
+    house.ssh("ada", "mute", "gus", "2h", check=0)
+    muted = house.ssh("gus", "say", "x", check=1)
+    assert "a host has muted you until" in muted.stderr
+    house.ssh("ada", "unmute", "gus", check=0)
+    # ssh joins what the shell has parted.
+    house.ssh("ada", "ban", "gus", "--until", "2h", "--reason", "cool down", check=0)
+    assert house.ssh("ada", "bans", check=0).stdout.rstrip().endswith(": cool down")
+    house.ssh("ada", "unban", "gus", check=0)
+    assert "which command? help lists them" in house.ssh("ada", "  ", check=2).stderr
