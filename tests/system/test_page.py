@@ -247,6 +247,36 @@ def test_an_upload_goes_on_over_a_line_that_is_cut(page, box, tmp_path):
     assert digest(box.state / "drop" / "cut.bin") == digest(tmp_path / "cut.bin")
 
 
+def test_a_photo_from_a_phone_that_is_locked_meanwhile(page, box, tmp_path):
+    """Touch, 360 px: the button for the camera is there. The browser is frozen and the network gone
+    in the middle, as when the screen goes dark; both come back, nobody touches anything."""
+    (tmp_path / "IMG_0001.jpg").write_bytes(os.urandom(4_000_000))
+    cdp = page.driver.execute_cdp_cmd
+    page.size(360, 740)
+    cdp("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    page.open(box.url("/"))
+    try:
+        photo = page.one("label.touch")
+        assert photo.is_displayed() and photo.rect["height"] >= 40
+        slow(page, 1_000_000)
+        page.one("#pick-photo").send_keys(str(tmp_path / "IMG_0001.jpg"))
+        page.wait_text("left", "#uploads")
+        cdp("Page.setWebLifecycleState", {"state": "frozen"})
+        offline = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        cdp("Network.emulateNetworkConditions", offline)
+        box.request("PUT", "/files/meanwhile.txt", b"somebody else's")
+        box.kill("web", signal.SIGKILL)
+        cdp("Page.setWebLifecycleState", {"state": "active"})
+        page.wait_text("goes on by itself", "#uploads")
+        slow(page, -1)
+        page.wait_text("IMG_0001.jpg", "#here", timeout=20)
+        page.wait_text("meanwhile.txt", "#here")
+    finally:
+        slow(page, -1)
+        cdp("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    assert digest(box.state / "drop" / "IMG_0001.jpg") == digest(tmp_path / "IMG_0001.jpg")
+
+
 def test_an_upload_goes_on_after_a_restart_and_after_the_page_was_closed(page, make_box, tmp_path):
     """The whole box ends and comes back; then the page is opened anew and the file chosen again."""
     box = make_box()

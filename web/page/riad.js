@@ -292,30 +292,33 @@ function fileRow(file) {
 // Everything anew; not while something is on its way up.
 const renew = () => { if (running.size) setTimeout(renew, 3000); else location.reload() };
 
-// The page of a folder: its order, its pages and what may be deleted are the box's to know, so that
-// the list is taken from a fresh copy of this page. What somebody has open or focused stays.
-const list = $('list');
+// The list of a folder: its order, its pages and what may be deleted are the box's to know, so that
+// it is taken from a fresh copy of this page; so is that of the first page after the connection was
+// lost. What somebody has open or focused stays.
+const list = $('list'), shown = list || $('here');
 const within = (path) => path.startsWith(list.dataset.folder && list.dataset.folder + '/');
 let asked;
 async function relist() {
   asked = 0;
   const answer = await fetch(location.href, {headers: {Accept: 'text/html'}}).catch(() => null);
   if (!answer || !answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById('list');
+  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById(shown.id);
+  if (!fresh) return;
   const focus = document.activeElement;
   for (const row of fresh.querySelectorAll('li[id]')) {
     const old = $(row.id);
     if (old && (old.contains(focus) || old.querySelector('details[open]'))) row.replaceWith(old);
   }
-  list.replaceChildren(...fresh.childNodes);
+  shown.replaceChildren(...fresh.childNodes);
+  if ($('none')) $('none').hidden = shown.children.length > 0;
   if (focus.isConnected) focus.focus();
 }
 // Not everybody at the same time.
-const listed = (ours) => { if (ours) asked = asked || setTimeout(relist, 200 + 1500 * Math.random()) };
+const stale = (yes) => { if (yes) asked = asked || setTimeout(relist, 200 + 1500 * Math.random()) };
 
 const news = {
   file(file) {
-    if (list) return listed(within(file.path));
+    if (list) return stale(within(file.path));
     if (file.path.startsWith('shelf/')) return;
     const old = $('f' + file.id);
     if (old) return old.replaceWith(fileRow(file));
@@ -325,7 +328,7 @@ const news = {
   },
   gone(file) {
     const row = $('f' + file.id);
-    if (list) return listed(row);
+    if (list) return stale(row);
     if (row) row.remove();
     $('none').hidden = $('here').children.length > 0;
   },
@@ -423,9 +426,14 @@ function trouble(text) {
   $('line').textContent = text;
 }
 
+let followed = false;
 function follow() {
   const events = new EventSource(said ? '/chat/events?since=' + newest : '/chat/events?files');
-  events.onopen = () => trouble('');
+  events.onopen = () => {
+    trouble('');
+    stale(followed && shown);
+    followed = true;
+  };
   events.onmessage = (e) => hear(JSON.parse(e.data));
   for (const name in news)
     events.addEventListener(name, (e) => { if ($('coming') || !['file', 'gone', 'totals', 'coming'].includes(name)) news[name](JSON.parse(e.data), events) });
