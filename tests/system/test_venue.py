@@ -1,5 +1,6 @@
 """What an organiser is told at the venue: `riad check`, the poster, port 443."""
 
+import gzip
 import os
 import re
 import socket
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, descendants, needs, needs_root, program, wait_for
+from conftest import BUILD, ROOT, descendants, needs, needs_root, program, wait_for
 from lan import Lan
 
 OTHER = 12345  # a user who is nobody here
@@ -228,3 +229,51 @@ def test_systemd_knows_every_word_of_the_unit(tmp_path):
     unit.write_text((ROOT / "config/riad.service").read_text().replace("@PREFIX@/bin/riad", "/bin/true"))
     said = subprocess.run([needs("systemd-analyze"), "verify", unit], capture_output=True, text=True).stderr
     assert "riad.service:" not in said.replace("riad.service: Command 'man ", ""), said
+
+
+COMPLETE = """
+set -e
+. "$1"
+COMP_WORDS=(riad "${@:2}")
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+_riad
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def test_install_puts_everything_in_its_place(tmp_path):
+    """What `make install DESTDIR=... PREFIX=...` runs: paths, modes, and what was written into them."""
+
+    def install():
+        line = [ROOT / "config/install", BUILD, tmp_path, "/opt/riad", "9.9"]
+        subprocess.run(line, check=True, capture_output=True)
+
+    install()
+    prefix = tmp_path / "opt/riad"
+    found = {str(path.relative_to(tmp_path)): path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*") if path.is_file()}
+    programs = ["bin/riad", *(f"libexec/riad/riad-{name}" for name in ("chat", "web", "mirror", "dhcp"))]
+    pages = [f"share/man/man{page.suffix[1]}/{page.name}.gz" for page in ROOT.glob("config/*.[578]")]
+    others = ["lib/systemd/system/riad.service", "lib/sysusers.d/riad.conf", "share/bash-completion/completions/riad"]
+    assert {"riad.8", "riad.conf.5", "riad-chat.7", "riad-mirror.8"} <= {page.name for page in ROOT.glob("config/*.[578]")}
+    assert found == {
+        **{f"opt/riad/{name}": 0o755 for name in programs},
+        **{f"opt/riad/{name}": 0o644 for name in (*pages, *others)},
+        "etc/riad/riad.conf": 0o644,
+    }
+    assert "ExecStart=/opt/riad/bin/riad run" in (prefix / others[0]).read_text()
+    assert gzip.decompress((prefix / "share/man/man8/riad.8.gz").read_bytes()) == (ROOT / "config/riad.8").read_bytes()
+    assert subprocess.run([prefix / "bin/riad", "--version"], capture_output=True).returncode == 0
+    # The configuration is the organiser's from then on.
+    (tmp_path / "etc/riad/riad.conf").write_text("# mine\n")
+    install()
+    assert (tmp_path / "etc/riad/riad.conf").read_text() == "# mine\n"
+
+    def complete(*words):
+        line = ["bash", "-c", COMPLETE, "bash", prefix / others[2], *words]
+        path = f"{prefix / 'bin'}:{os.environ['PATH']}"
+        return subprocess.run(line, check=True, capture_output=True, text=True, env={"PATH": path}).stdout.split()
+
+    assert {"run", "check", "status", "people", "reset", "--help"} <= set(complete(""))
+    assert complete("sta") == ["status"]
+    assert "promote" in complete("people", "")
+    assert complete("status", "--js") == ["--json"]
