@@ -57,7 +57,7 @@ struct request {
     struct room here;      /* the room one stands in */
     int64_t session_id;    /* the presence row; 0 none */
     int64_t credential_id; /* with which one came in */
-    int64_t reply_to;      /* the last person who wrote in private; 0 nobody */
+    int64_t reply_to;      /* who wrote in private last while one was here; 0 nobody */
     struct render_style style;
     const char *term;    /* TERM */
     int columns, rows;   /* of the terminal; 0: there is none */

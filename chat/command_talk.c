@@ -87,12 +87,31 @@ void command_msg(struct store *store, struct request *request)
         say_private(store, request, to.id);
 }
 
+/* Who wrote to this person last, when they were not here; 0 nobody. */
+static int64_t last_writer(struct store *store, int64_t person_id)
+{
+    struct rows rows;
+    int64_t found = 0;
+
+    rows_open(&rows, store,
+              "SELECT person_id FROM message WHERE to_id = ? AND person_id IS NOT NULL "
+              "ORDER BY id DESC LIMIT 1",
+              "i", person_id);
+    if (rows_next(&rows) == 1)
+        found = rows_int(&rows, 0);
+    rows_close(&rows);
+    return found;
+}
+
 void command_reply(struct store *store, struct request *request)
 {
-    if (request->reply_to == 0)
+    int64_t to =
+        request->reply_to != 0 ? request->reply_to : last_writer(store, request->person.id);
+
+    if (to == 0)
         command_fail(request, 1, "nobody has written to you in private; /msg NAME TEXT begins");
     else
-        say_private(store, request, request->reply_to);
+        say_private(store, request, to);
 }
 
 /* ---- rooms ---- */

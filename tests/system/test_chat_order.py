@@ -73,3 +73,16 @@ def test_hosts_words_are_taken_as_meant(house):
     assert house.ssh("ada", "bans", check=0).stdout.rstrip().endswith(": cool down")
     house.ssh("ada", "unban", "gus", check=0)
     assert "which command? help lists them" in house.ssh("ada", "  ", check=2).stderr
+
+
+def test_reply_to_what_came_while_one_was_away(house):
+    for name in ("hal", "iris"):
+        house.ssh(name, "whoami", check=0)
+    house.ssh("hal", "msg", "iris", "are you back?", check=0)
+    with Terminal(house, "iris") as iris:
+        iris.wait("are you back?")
+        iris.say("/reply just now")
+        iris.wait("you → hal: just now")
+    assert "just now" in house.ssh("hal", "history", "--with", "iris", check=0).stdout
+    nobody = house.ssh("hal", input="/reply yes\n/msg hal x\n", check=0)
+    assert "that is you" in nobody.stderr
