@@ -100,7 +100,8 @@ void http_sends(struct http_request *request, const struct http_sender *sender);
 
 /* ---- bytes of the answer, behind the head that reply.h sent ---- */
 
-/* Sends all bytes. 0, or -1 when the client is gone or does not read: stop. */
+/* Sends all bytes. 0, or -1 when the client is gone or does not read: stop. More than the head
+ * promised is a defect: it is logged, and the connection cut. */
 int http_send(struct http_request *request, const void *bytes, size_t length);
 
 /* Sends length bytes of fd from offset, from page cache to socket. 0; -1 as above, or when the file

@@ -70,6 +70,11 @@ static int begin(struct follower *f)
     struct http_request *request = f->call->http;
     f->begun = true;
     f->length = mirror_flight_length(f->flight);
+    if (f->length < 0 && http_is_10(request)) { /* it landed, and left the cache again */
+        reply_extra(request, "Retry-After", "5");
+        reply_error(request, 503, "The box does not know yet how long this is: ask once more.");
+        return -1;
+    }
     reply_begin(request, 200, f->answer->type);
     put_head((void *)(uintptr_t)f->answer, request);
     int result = f->length >= 0 ? reply_head(request, f->length) : reply_stream(request);
