@@ -374,9 +374,10 @@ void command_files(struct store *store, struct request *request)
         command_fail(request, 1, "the drop cannot be read now");
     for (size_t i = files.count; i-- > 0;)
         put_file(request, &files.items[i]);
-    if (files.count == 0 && request->status == 0 && request->door != DOOR_EXEC)
-        command_say(request, "nothing is in the drop%s",
-                    query.words != NULL ? " under that name" : "");
+    if (files.count == 0 && request->status == 0 && query.words != NULL)
+        command_fail(request, 1, "nothing is in the drop under that name");
+    else if (files.count == 0 && request->status == 0 && request->door != DOOR_EXEC)
+        command_say(request, "nothing is in the drop");
     free(files.items);
     drop_close(drop);
 }

@@ -86,3 +86,8 @@ def test_reply_to_what_came_while_one_was_away(house):
     assert "just now" in house.ssh("hal", "history", "--with", "iris", check=0).stdout
     nobody = house.ssh("hal", input="/reply yes\n/msg hal x\n", check=0)
     assert "that is you" in nobody.stderr
+
+
+def test_files_that_are_not_there_are_not_found(house):
+    assert "under that name" in house.ssh("ada", "files", "nosuch", check=1).stderr
+    assert house.ssh("ada", "files", check=0).stdout == ""
