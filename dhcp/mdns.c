@@ -114,7 +114,8 @@ static bool same_interface(const struct mdns_interface *one, const struct mdns_i
            memcmp(one->address, other->address, sizeof(one->address)) == 0;
 }
 
-static void look_at_interfaces(struct mdns *mdns)
+/* Whether they are others than before. */
+static bool look_at_interfaces(struct mdns *mdns)
 {
     struct mdns_interface found[MDNS_MAX_INTERFACES];
     size_t count;
@@ -126,12 +127,13 @@ static void look_at_interfaces(struct mdns *mdns)
     for (size_t i = 0; same && i < count; i++)
         same = same_interface(&found[i], &mdns->interface[i]);
     if (same)
-        return;
+        return false;
     memcpy(mdns->interface, found, sizeof(found));
     mdns->interface_count = count;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; mdns->fd != -1 && i < count; i++)
         join(mdns, &mdns->interface[i]);
     set_name(mdns, mdns->number);
+    return true;
 }
 
 /* ---- sending ---- */
@@ -328,13 +330,15 @@ static void speak(struct mdns *mdns, int64_t now_ms)
 int64_t mdns_step(struct mdns *mdns)
 {
     int64_t now_ms = when_monotonic_ms();
-    bool look = now_ms >= mdns->look_ms;
+    bool look = now_ms >= mdns->look_ms, changed = false;
 
     if (look) {
-        look_at_interfaces(mdns);
+        changed = look_at_interfaces(mdns);
         mdns->look_ms = now_ms + LOOK_MS;
     }
     if (mdns->fd == -1) {
+        if (changed)
+            avahi_stop(mdns); /* it was given an address that may be gone, or none yet */
         if (look)
             avahi_publish(mdns, now_ms);
         return mdns->look_ms;

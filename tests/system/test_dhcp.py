@@ -331,3 +331,40 @@ def test_multicast_names(lan, make_box):
     answer = bytes.fromhex(guest.run(sys.executable, "-c", MDNS, "_http._tcp.local", 12, 20).stdout)
     assert b"Tea House" in answer and box.web_port.to_bytes(2, "big") in answer
     assert guest.run(sys.executable, "-c", MDNS, "other.local", 1, 2).stdout == ""
+
+
+def test_multicast_names_by_avahi(lan, make_box):
+    """One responder a machine: where Avahi runs it is asked to publish."""
+    for program_needed in ("avahi-daemon", "avahi-publish", "dbus-daemon", "nsenter"):
+        needs(program_needed)
+    guest = lan.device("guest")
+    guest.address("10.77.0.9/24")
+    box = lan.box(make_box, start=False, box={"title": "Tea House"}, web={"enabled": "yes"}, dhcp={"mode": "off"})
+    # A /run of their own, which all three of them see.
+    bus = box.device.start(
+        "unshare", "-m", "sh", "-c", "mount -t tmpfs none /run && mkdir -m 755 /run/dbus /run/avahi-daemon &&"
+        " exec dbus-daemon --system --nofork --nopidfile --print-address", stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert bus.stdout.readline(), "no bus"
+    box.wrapper = ["nsenter", "-t", str(bus.pid), "-m", "-n"]
+    avahi = subprocess.Popen(
+        [*box.wrapper, needs("avahi-daemon"), "--no-drop-root", "--no-chroot", "--no-rlimits"],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        line = [*box.wrapper, "test", "-S", "/run/avahi-daemon/socket"]
+        wait_for(lambda: subprocess.run(line).returncode == 0, "Avahi's socket")
+        box.start()
+        box.wait_log("Avahi runs here: it publishes riad.local")
+
+        def ask(name, kind):
+            return bytes.fromhex(guest.run(sys.executable, "-c", MDNS, name, kind, 2).stdout)
+
+        wait_for(lambda: bytes([10, 77, 0, 1]) in ask("riad.local", 1), "riad.local", 20)
+        wait_for(lambda: b"Tea House" in ask("_http._tcp.local", 12), "the page", 20)
+        box.stop()
+        wait_for(lambda: not ask("_http._tcp.local", 12), "a goodbye")
+    finally:
+        avahi.kill()
+        avahi.wait()
+
