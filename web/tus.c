@@ -329,6 +329,28 @@ static void head_of_finished(struct call *call)
     reply_end(call->http, NULL, 0);
 }
 
+/*
+ * All of it is here, but who wrote it died before it was published. Clients that are told of its
+ * last byte send nothing more and call it done, so done it must be: it is published now. false:
+ * there is nothing to publish, or whoever writes it will.
+ */
+static bool publish_whole(struct call *call, const struct drop_coming *coming)
+{
+    struct drop_arrival *arrival = NULL;
+    struct drop_file file;
+    if (coming->size < 0 || coming->received != coming->size ||
+        drop_resume(call->drop, call->rest, NULL, &arrival) != DROP_OK)
+        return false;
+    enum drop_result result = drop_publish(arrival, &file, NULL, NULL);
+    if (result == DROP_OK) {
+        remember(call->rest, &file);
+        head_of_finished(call);
+    } else {
+        upload_refuse(call, result, "");
+    }
+    return true;
+}
+
 void tus_head(struct call *call)
 {
     struct drop_coming coming;
@@ -339,6 +361,8 @@ void tus_head(struct call *call)
         head_of_finished(call);
         return;
     }
+    if (publish_whole(call, &coming))
+        return;
     reply_extra(call->http, "Upload-Offset", "%lld", (long long)coming.received);
     if (coming.size >= 0)
         reply_extra(call->http, "Upload-Length", "%lld", (long long)coming.size);

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import signal
 import socket
 import threading
 
@@ -289,6 +290,27 @@ def test_tus_head_at_once_after_a_cut(web):
     patched = web.request("PATCH", at, b"d" * 300000, {**CHUNK, "Upload-Offset": "200000"})
     assert patched[0] == 204, patched
     assert web.request("GET", "/files/cut.bin")[2] == b"c" * 200000 + b"d" * 300000
+
+
+def test_tus_that_died_with_all_bytes_is_published_when_asked_for(make_box):
+    """A client whose HEAD says that all is there sends nothing more and tells its user so."""
+    box = make_box(chat={"enabled": "no"}, mirror={"enabled": "no"})
+    at = path_of(create(box, "whole.bin", 10)[1]["location"])
+    box.kill("web", signal.SIGKILL)
+    (box.state / "drop" / ".arriving" / at.rsplit("/", 1)[1]).write_bytes(b"0123456789")
+    wait_for(lambda: answers(box), "the service to be back")
+    head = box.request("HEAD", at, headers=TUS)
+    assert head[0] == 200 and head[1]["upload-offset"] == head[1]["upload-length"] == "10"
+    assert head[1]["content-location"].endswith("/files/whole.bin")
+    assert box.request("GET", "/files/whole.bin")[2] == b"0123456789"
+    assert box.request("HEAD", at, headers=TUS)[1]["upload-offset"] == "10"
+
+
+def answers(box):
+    try:
+        return box.request("GET", "/healthz")[0] == 200
+    except OSError:
+        return False
 
 
 # ---- whatever dies ----
