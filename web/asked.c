@@ -17,6 +17,11 @@ const char *http_method_name(enum http_method method)
     return methods[method];
 }
 
+bool http_is_write(enum http_method method)
+{
+    return method != HTTP_GET && method != HTTP_HEAD && method != HTTP_OPTIONS;
+}
+
 /* ---- what was asked ---- */
 
 const char *http_header(const struct http_request *request, const char *name)

@@ -39,6 +39,9 @@ enum http_method {
 /* "GET", ... */
 const char *http_method_name(enum http_method method);
 
+/* Whether it may change something: all but GET, HEAD and OPTIONS. */
+bool http_is_write(enum http_method method);
+
 struct http_request {
     enum http_method method;
     char path[HTTP_PATH_MAX]; /* decoded once, "/" first, doubled slashes folded */

@@ -76,11 +76,6 @@ const struct route *route_find(const struct route *table, enum http_method metho
     return NULL;
 }
 
-static bool is_write(enum http_method method)
-{
-    return (ROUTE(method) & (ROUTE_READ | ROUTE(HTTP_OPTIONS))) == 0;
-}
-
 static void wrong_method(struct call *call, unsigned allow)
 {
     char list[64] = "OPTIONS";
@@ -138,7 +133,7 @@ static void elsewhere(struct call *call)
     buf_init(&path, 4 * HTTP_PATH_MAX);
     web_encoded_target(call->http, &path);
     snprintf(location, sizeof location, "%s%s", base, buf_text(&path));
-    reply_redirect(call->http, is_write(call->http->method) ? 307 : 302, location);
+    reply_redirect(call->http, http_is_write(call->http->method) ? 307 : 302, location);
     buf_done(&path);
 }
 
@@ -233,7 +228,7 @@ static void count_guess(struct call *call)
 
 static void answer_row(struct call *call, const struct route *row)
 {
-    bool closed = row->who != ROUTE_ANYBODY || is_write(call->http->method);
+    bool closed = row->who != ROUTE_ANYBODY || http_is_write(call->http->method);
     if (!is_for(call, row->who) || (closed && !is_welcome(call)))
         return;
     note_sender(call);
@@ -262,12 +257,12 @@ void route_answer(struct call *call)
     call->visitor.address = call->http->address;
     call->rest = "";
     bool ours = host_is_ours(call->config, call->http->host);
-    if (!ours && call->config->dhcp.portal && !is_write(call->http->method) &&
+    if (!ours && call->config->dhcp.portal && !http_is_write(call->http->method) &&
         host_is_probe(call->http->host))
         portal(call);
     else if (!ours)
         elsewhere(call);
-    else if (is_write(call->http->method) && !visitor_origin_ok(call->http, call->config))
+    else if (http_is_write(call->http->method) && !visitor_origin_ok(call->http, call->config))
         reply_error(call->http, 403,
                     "A page from elsewhere may not do that here. Open the box's own page.");
     else if (!hot_answer(call))

@@ -61,6 +61,14 @@ static int known_by(struct store *store, struct visitor *visitor, const char *ki
     return 1;
 }
 
+/* Browsers say of every write where it comes from, and visitor_origin_ok has looked at that. A
+ * write that does not say is no browser's: a sign-in's cookie does not count for it, but to end. */
+static bool is_from_a_page(const struct http_request *request)
+{
+    return !http_is_write(request->method) || strcmp(request->path, "/leave") == 0 ||
+           http_header(request, "Origin") != NULL || http_header(request, "Sec-Fetch-Site") != NULL;
+}
+
 int visitor_of(struct http_request *request, struct store *store, struct visitor *visitor)
 {
     char secret[SECRET_TEXT];
@@ -79,7 +87,8 @@ int visitor_of(struct http_request *request, struct store *store, struct visitor
     if (http_cookie(request, VISITOR_GUEST_COOKIE, secret, sizeof secret) == 1 &&
         strlen(secret) == SECRET_TEXT - 1)
         is_guest(visitor, secret);
-    if (http_cookie(request, VISITOR_COOKIE, secret, sizeof secret) == 1 &&
+    if (is_from_a_page(request) &&
+        http_cookie(request, VISITOR_COOKIE, secret, sizeof secret) == 1 &&
         strlen(secret) == SECRET_TEXT - 1)
         return known_by(store, visitor, "browser", secret) < 0 ? -1 : 0;
     return 0;

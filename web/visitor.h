@@ -8,7 +8,8 @@
  *
  * Writes (all but GET, HEAD, OPTIONS) with a foreign or null Origin, or that the browser itself
  * calls cross-site, are refused before a visitor is made of anybody: a cookie never acts for
- * somebody else's page.
+ * somebody else's page. A write that says nothing of its origin is no browser's: it is a guest's,
+ * unless it has a token.
  */
 #ifndef WEB_VISITOR_H
 #define WEB_VISITOR_H

@@ -433,10 +433,14 @@ class Box:
         return done
 
     def request(self, method, path, body=None, headers=None, timeout=20):
-        """One HTTP request: (status, headers, body as bytes); headers in lower case."""
+        """One HTTP request: (status, headers, body as bytes); headers in lower case. What writes
+        with a cookie says where it comes from, as browsers do."""
+        headers = dict(headers or {})
+        if "Cookie" in headers and method not in ("GET", "HEAD", "OPTIONS"):
+            headers.setdefault("Origin", f"http://{headers.get('Host', f'127.0.0.1:{self.web_port}')}")
         connection = http.client.HTTPConnection("127.0.0.1", self.web_port, timeout=timeout)
         try:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             fields = {name.lower(): value for name, value in answer.getheaders()}
             return answer.status, fields, answer.read()

@@ -75,7 +75,10 @@ class Person(threading.Thread):
         self.crowd.wrongs.append(f"{time.monotonic() - self.crowd.begun:.1f} s {self.name_}: {text}")
 
     def ask(self, method, path, body=None, headers=None, timeout=40):
-        """(status, headers in lower case, body) of one request from this person's address."""
+        """(status, headers in lower case, body) of one request from this person's address. What
+        writes with a cookie says where it comes from, as browsers do."""
+        if "Cookie" in (headers or {}):
+            headers = {**headers, "Origin": self.box.url("")}
         connection = http.client.HTTPConnection(
             "127.0.0.1", self.box.web_port, timeout=timeout * PATIENCE, source_address=(self.address, 0))  # fmt: skip
         try:

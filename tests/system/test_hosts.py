@@ -212,7 +212,7 @@ class Doors:
             **mine, "Upload-Length": "1000000", "Upload-Metadata": f"filename {path}"})  # fmt: skip
         where = re.sub("^http://[^/]*", "", headers["location"])
         return self.send(f"PATCH {where}", "Tus-Resumable: 1.0.0", f"Cookie: riad={self.cookie}",
-                         "Upload-Offset: 0", "Content-Type: application/offset+octet-stream",
+                         "Origin: http://127.0.0.1", "Upload-Offset: 0", "Content-Type: application/offset+octet-stream",
                          "Content-Length: 1000000", body=b"z" * 4096)  # fmt: skip
 
     def all_closed(self):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from urllib.parse import urlencode
 
 import pytest
@@ -195,3 +196,17 @@ def test_errors_are_a_sentence_in_the_form_that_was_asked_for(box):
         assert plain[0] == status and plain[1]["content-type"].startswith("text/plain") and b"<" not in plain[2]
         page = box.request(method, path, body, {**headers, "Accept": "text/html"})
         assert page[0] == status and page[1]["content-type"].startswith("text/html")
+
+
+def test_a_write_that_tells_no_origin_is_a_guests(box):
+    """Browsers tell theirs with every write; a cookie alone, from whatever sends it, is no proof."""
+    mine = {"Cookie": "riad=" + re.search(r"riad=([^;]+)", box.request(
+        "POST", re.search(r"/join/[\w-]+", box.ssh("olga", "web", check=0).stdout)[0])[1]["set-cookie"])[1]}  # fmt: skip
+    assert box.request("PUT", "/files/hers.txt", b"x", mine)[0] == 201
+    with socket.create_connection(("127.0.0.1", box.web_port), 10) as bare:
+        bare.sendall(f"PUT /files/whose.txt HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {mine['Cookie']}\r\n"
+                     "Connection: close\r\nContent-Length: 1\r\n\r\nx".encode())
+        answer = b"".join(iter(lambda: bare.recv(4096), b""))
+    assert b"201" in answer.splitlines()[0] and b"drop-token" in answer.lower()
+    rows = {row["path"]: row for row in json.loads(box.request("GET", "/api/files")[2])["files"]}
+    assert rows["hers.txt"]["owner"] == "olga" and rows["whose.txt"]["owner"] is None
