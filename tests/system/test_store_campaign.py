@@ -9,7 +9,7 @@ from conftest import BUILD
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("name", ["test_power", "test_person", "test_store_faults", "test_drop_faults"])
+@pytest.mark.parametrize("name", ["test_power", "test_person", "test_store_faults", "test_drop_cuts"])
 def test_campaign(name):
     path = BUILD / "tests" / "unit" / name
     if not path.exists():

@@ -180,4 +180,22 @@ static inline void read_all_missing(struct dropping *at)
         ;
 }
 
+/* After a restart: each file whole, with its owner and digest; nothing left over. */
+static inline int check_house(struct dropping *at)
+{
+    int64_t after = 0;
+
+    dropping_close(at);
+    dropping_open(at);
+    assert_int_equal(drop_tidy(at->drop), 0);
+    store_run(at->store, "UPDATE arrival SET expires_at = 1", "");
+    assert_int_equal(drop_tidy(at->drop), 0);
+    while (drop_read_missing(at->drop, -1, &after) == 1)
+        ;
+    assert_int_equal(number(at, "SELECT count(*) FROM arrival"), 0);
+    assert_int_equal(parts(at), 0);
+    assert_int_equal(number(at, "SELECT count(*) FROM file WHERE sha256 IS NULL"), 0);
+    return (int)number(at, "SELECT count(*) FROM file");
+}
+
 #endif
