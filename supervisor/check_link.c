@@ -40,11 +40,14 @@ int check_link_parse(const char *url, char *host, size_t host_size, char *port, 
             snprintf(host, host_size, "%.*s", (int)(colon - from), from) >= (int)host_size)
             return -1;
     }
-    if (colon < end && *colon == ':')
-        return snprintf(port, port_size, "%.*s", (int)(end - colon - 1), colon + 1) < (int)port_size
-                   ? 0
-                   : -1;
-    snprintf(port, port_size, "%s", usual);
+    if (colon + 1 >= end || *colon != ':') {
+        snprintf(port, port_size, "%s", usual);
+        return *host ? 0 : -1;
+    }
+    size_t digits = strspn(colon + 1, "0123456789");
+    if (!*host || colon + 1 + digits != end || digits >= port_size)
+        return -1;
+    snprintf(port, port_size, "%.*s", (int)digits, colon + 1);
     return 0;
 }
 
