@@ -412,14 +412,7 @@ static void report_flight(struct mirror *mirror, const struct mirror_progress *f
                           struct buf *out)
 {
     json_object(out, NULL);
-    json_string(out, "name", flight->name);
-    json_string(out, "package", flight->package);
-    json_string(out, "state", flight->flying ? "flying" : "wanted");
-    json_int(out, "length", flight->length);
-    json_int(out, "received", flight->received);
-    json_int(out, "speed", flight->speed);
-    if (flight->seconds_left >= 0)
-        json_int(out, "seconds_left", flight->seconds_left);
+    mirror_progress_json(out, flight);
     json_int(out, "waiting", (int64_t)hub_followers(&mirror->hub, flight->id));
     json_close(out, '}');
 }

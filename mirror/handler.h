@@ -134,6 +134,8 @@ size_t mirror_progress(struct mirror *mirror, struct store *store, struct mirror
 #define MIRROR_SAY_MAX 400
 /* One line about it for people: `lwt.5.6.1: 1.2 MB of 3.0 MB, 310 kB/s, 6 s left`. */
 void mirror_progress_text(const struct mirror_progress *progress, char *out);
+/* Its fields as members of a JSON object that the caller has opened. */
+void mirror_progress_json(struct buf *out, const struct mirror_progress *flight);
 /* And about savings: `3.2 MB saved: 4.2 MB served, 1.0 MB from the link, 12 of 15 answers from the
  * cache`. */
 void mirror_savings_text(const struct mirror_savings *savings, char *out);

@@ -2,6 +2,7 @@
  * savings: counters and rows become figures.
  */
 #include "mirror/savings.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/when.h"
 
@@ -116,4 +117,16 @@ size_t savings_progress(struct catalogues *catalogues, struct store *store,
     }
     rows_close(&rows);
     return count;
+}
+
+void mirror_progress_json(struct buf *out, const struct mirror_progress *flight)
+{
+    json_string(out, "name", flight->name);
+    json_string(out, "package", flight->package);
+    json_string(out, "state", flight->flying ? "flying" : "wanted");
+    json_int(out, "length", flight->length);
+    json_int(out, "received", flight->received);
+    json_int(out, "speed", flight->speed);
+    if (flight->seconds_left >= 0)
+        json_int(out, "seconds_left", flight->seconds_left);
 }

@@ -169,14 +169,7 @@ static void put_mirror(struct buf *out, const struct status *status)
     for (size_t i = 0; i < figures->flight_count; i++) {
         const struct mirror_progress *flight = &figures->flights[i];
         json_object(out, NULL);
-        json_string(out, "name", flight->name);
-        json_string(out, "package", flight->package);
-        json_string(out, "state", flight->flying ? "flying" : "wanted");
-        json_int(out, "length", flight->length);
-        json_int(out, "received", flight->received);
-        json_int(out, "speed", flight->speed);
-        if (flight->seconds_left >= 0)
-            json_int(out, "seconds_left", flight->seconds_left);
+        mirror_progress_json(out, flight);
         json_close(out, '}');
     }
     json_close(out, ']');

@@ -25,9 +25,10 @@ static int opened(const char *path, int flags)
 {
     int fd = open(path, flags | O_CLOEXEC, 0600);
 
-    if (fd >= 0)
-        close(fd);
-    return fd;
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return 0;
 }
 
 static int forked(void)
@@ -60,7 +61,8 @@ static void say(char *line, size_t size, const char *what, int result)
 {
     size_t length = strlen(line);
 
-    snprintf(line + length, size - length, " %s=%s", what, result >= 0 ? "could" : strerrorname_np(errno));
+    snprintf(line + length, size - length, " %s=%s", what,
+             result >= 0 ? "could" : strerrorname_np(errno));
 }
 
 static void attempt(int number)
@@ -92,7 +94,8 @@ __attribute__((constructor)) static void begin(void)
 
     if (getenv("RIAD_SERVICE") == NULL || getenv("RIAD_TEST_ELSEWHERE") == NULL)
         return;
-    snprintf(elsewhere, sizeof elsewhere, "%s/%s", getenv("RIAD_TEST_ELSEWHERE"), getenv("RIAD_SERVICE"));
+    snprintf(elsewhere, sizeof elsewhere, "%s/%s", getenv("RIAD_TEST_ELSEWHERE"),
+             getenv("RIAD_SERVICE"));
     snprintf(key, sizeof key, "%s", getenv("RIAD_TEST_KEY"));
     snprintf(conf, sizeof conf, "%s", getenv("RIAD_TEST_CONF"));
     sigaction(SIGUSR2, &action, NULL);

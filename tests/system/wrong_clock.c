@@ -3,8 +3,8 @@
  *
  *     RIAD_TEST_CLOCK=FILE LD_PRELOAD=wrong_clock.so riad run ...
  *
- * FILE holds an int64_t, seconds that are added to the wall clock; it is mapped at the start, before
- * any walls stand, and may change at any time. The monotonic clock goes on as it is.
+ * FILE holds an int64_t, seconds that are added to the wall clock; it is mapped at the start,
+ * before any walls stand, and may change at any time. The monotonic clock goes on as it is.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -33,7 +33,8 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 {
     int result = (int)syscall(SYS_clock_gettime, clock, now);
 
-    if (result == 0 && shift_s != NULL && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+    if (result == 0 && shift_s != NULL &&
+        (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
         now->tv_sec += *shift_s;
     return result;
 }
