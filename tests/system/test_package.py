@@ -30,6 +30,14 @@ wait $box
 """
 
 
+def archives(suite):
+    """Where this machine's own apt takes Debian from, as sources for another suite."""
+    sites = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"],
+                           check=True, capture_output=True, text=True).stdout.split()  # fmt: skip
+    return [f"deb {site} {suite + ('-security' if 'security' in site else '')} main"
+            for site in sorted(set(sites))]  # fmt: skip
+
+
 class Root:
     """A Debian of its own below a temporary folder."""
 
@@ -38,8 +46,7 @@ class Root:
         self.path = Path(tempfile.mkdtemp(prefix="riad-root-"))
         made = subprocess.run(
             [needs("mmdebstrap"), "--variant=minbase", f"--include={','.join(packages)}", suite,
-             str(self.path), f"deb http://deb.debian.org/debian {suite} main",
-             f"deb http://deb.debian.org/debian-security {suite}-security main"],
+             str(self.path), *archives(suite)],
             capture_output=True, text=True,
         )  # fmt: skip
         if made.returncode != 0:
