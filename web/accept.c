@@ -19,18 +19,21 @@ void accept_prepare(struct accept *doors, const int *listens, size_t count)
     int defer = DEFER_ACCEPT_S;
     doors->listens = listens;
     doors->count = count;
-    for (int fd = 0; fd < ACCEPT_SCAN; fd++)
-        doors->were_open[fd] = fcntl(fd, F_GETFD) >= 0;
     for (size_t i = 0; i < count; i++) {
         if (setsockopt(listens[i], IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer) < 0)
             log_debug("no TCP_DEFER_ACCEPT here");
     }
 }
 
-static bool listens(int fd)
+/* Whether it is one that civetweb opened. Who had the number before says nothing: the drop's keeper
+ * opens and closes files meanwhile. */
+static bool is_theirs(const struct accept *doors, int fd)
 {
     int yes = 0;
     socklen_t size = sizeof yes;
+    for (size_t i = 0; i < doors->count; i++)
+        if (doors->listens[i] == fd)
+            return false;
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes;
 }
 
@@ -38,7 +41,7 @@ void accept_adopt(struct accept *doors)
 {
     size_t next = 0;
     for (int fd = 3; fd < ACCEPT_SCAN && next < doors->count; fd++) {
-        if (doors->were_open[fd] || !listens(fd))
+        if (!is_theirs(doors, fd))
             continue;
         if (dup3(doors->listens[next], fd, O_CLOEXEC) < 0)
             log_errno("cannot hand a listening socket over");

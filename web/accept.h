@@ -20,13 +20,13 @@
 struct accept {
     const int *listens; /* ours, the caller's */
     size_t count;
-    int places[ACCEPT_MAX];      /* where civetweb has them */
-    bool were_open[ACCEPT_SCAN]; /* before mg_start */
+    int places[ACCEPT_MAX]; /* where civetweb has them */
     atomic_bool adopted;
 };
 
-/* Before mg_start. Silent connections are not accepted for some seconds (TCP_DEFER_ACCEPT): each
- * would hold a thread. count: at most ACCEPT_MAX. */
+/* Before mg_start, with all listening sockets that the process has. Silent connections are not
+ * accepted for some seconds (TCP_DEFER_ACCEPT): each would hold a thread. count: at most
+ * ACCEPT_MAX. */
 void accept_prepare(struct accept *doors, const int *listens, size_t count);
 
 /* In civetweb's callback init_thread with type 0; sets adopted when all took their places. */
