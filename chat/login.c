@@ -86,7 +86,7 @@ void login_sibling(struct login *login, const uint8_t *key)
     memcpy(login->siblings[login->next_sibling++ % SIBLINGS], key, DIGEST_SHA256_SIZE);
 }
 
-static bool is_sibling(const struct login *login, const uint8_t *key)
+bool login_is_sibling(const struct login *login, const uint8_t *key)
 {
     for (size_t i = 0; i < SIBLINGS; i++)
         if (memcmp(login->siblings[i], key, DIGEST_SHA256_SIZE) == 0)
@@ -279,17 +279,6 @@ bool login_greet(struct login *login, const struct login_try *attempt, struct bu
     }
 }
 
-void login_without_key(struct login *login, const struct login_try *attempt, struct buf *text)
-{
-    struct person person;
-
-    if (is_closed(login))
-        say_closed(attempt, text);
-    else if (person_by_name(login->store, attempt->user, &person) == 1)
-        say_taken(login, attempt, &person, false, text);
-    put_keygen(login, attempt, text);
-}
-
 static enum login_verdict judge_taken(struct login *login, const struct login_try *attempt,
                                       const struct person *person, struct buf *text)
 {
@@ -297,7 +286,7 @@ static enum login_verdict judge_taken(struct login *login, const struct login_tr
 
     if (!asked && is_closed(login))
         say_closed(attempt, text);
-    else if (!is_sibling(login, attempt->key) && (!asked || attempt->verified))
+    else if (!login_is_sibling(login, attempt->key) && (!asked || attempt->verified))
         say_taken(login, attempt, person, asked, text);
     return asked ? LOGIN_CODE : LOGIN_REFUSED;
 }

@@ -49,11 +49,10 @@ enum login_verdict login_key(struct login *login, const struct login_try *attemp
 /* Who claimed with this key is in, or not: the store knows now. */
 void login_settled(struct login *login, const uint8_t *key);
 
-/* The connection that had offered these foreign keys came in with another: they are its own. */
+/* The connection that had offered these foreign keys came in with another: they are its own, and
+ * need no explanation from now on. */
 void login_sibling(struct login *login, const uint8_t *key);
-
-/* What to say to somebody whose keys have all been refused, or who has none. */
-void login_without_key(struct login *login, const struct login_try *attempt, struct buf *text);
+bool login_is_sibling(const struct login *login, const uint8_t *key);
 
 /* How long no code is looked at from that address, in ms. */
 int64_t login_wait_ms(const struct login_try *attempt);

@@ -99,8 +99,9 @@ static int open_bind(struct server *server)
     }
     server->guarded = guard_check(server->bind);
     if (!server->guarded)
-        log_warn("this libssh keeps the size of packets elsewhere; a client that announces packets "
-                 "of 10 bytes can stop the chat for some seconds");
+        log_warn("this libssh keeps its messages otherwise; a client that announces packets of 10 "
+                 "bytes can stop the chat for some seconds, and a key that cannot be read ends its "
+                 "connection");
     result = 0;
 out:
     explicit_bzero(text.data, text.len);

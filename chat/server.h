@@ -21,7 +21,7 @@ struct server {
     const char *store_path;
     int bells[SERVICE_OTHERS];
     ssh_bind bind;
-    bool guarded; /* the size of packets can be read (session_guard.h) */
+    bool guarded; /* libssh's messages are laid out as session_guard.c knows */
     int epoll;
     struct session *sessions, *dirty;
     size_t session_count, unauthenticated;

@@ -255,8 +255,6 @@ void session_tick(struct session *session, int64_t now)
         return;
     if (session->authenticated)
         tick_silent(session, now);
-    else
-        session_auth_tick(session, now);
     if (session->lanes == NULL && !session->dead)
         session->dead = now - session->born > (session->authenticated ? LINGER_MS : login_ms);
     for (struct lane *lane = session->lanes; lane != NULL; lane = lane->next)

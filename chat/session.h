@@ -79,8 +79,6 @@ struct session {
     unsigned failures;
     struct ssh_counter_struct counter; /* of packets and bytes */
     bool signing_in;                   /* what comes is a request for that */
-    int64_t unanswered;                /* monotonic: since libssh has dropped one, or 0 */
-    bool refused;                      /* they were told so */
     uint8_t key[DIGEST_SHA256_SIZE];
     char label[128];
     uint8_t coded[DIGEST_SHA256_SIZE]; /* the key that a code was asked for */
@@ -134,8 +132,6 @@ bool session_can_write(const struct session *session);
 void session_auth_init(struct session *session);
 /* libssh has stepped; before that the counter stood so. */
 void session_auth_stepped(struct session *session, const struct ssh_counter_struct *before);
-/* Once a second, until signed in. */
-void session_auth_tick(struct session *session, int64_t now);
 
 /* ---- session_lane.c ---- */
 

@@ -1,9 +1,10 @@
 /* Who is it: libssh's questions, answered by login.h. */
 #include "chat/server.h"
 
-#include "base/log.h"
 #include "base/text.h"
 #include "base/when.h"
+#include "chat/session_guard.h"
+#include "identity/digest.h"
 
 #include <libssh/libssh.h>
 #include <stdio.h>
@@ -13,9 +14,7 @@
 #define MAX_FAILURES 12 /* signatures that did not open, wrong codes */
 #define MAX_TEXT     4096
 
-/* A request that libssh does not answer (session_auth_stepped). */
-#define LEAST_REQUEST 120
-#define UNANSWERED_MS 1000
+#define LEAST_REQUEST 120 /* bytes of one with a key, on the wire */
 
 static struct login_try attempt_of(const struct session *session, const char *user)
 {
@@ -75,20 +74,25 @@ static int on_none(ssh_session ssh, const char *user, void *context)
 
 /* ---- public keys ---- */
 
-static void read_key(struct session *session, ssh_key key)
+/* 0, or -1 if it has no fingerprint. */
+static int read_key(struct session *session, ssh_key key)
 {
     unsigned char *hash = NULL;
     size_t length = 0;
     char *print;
 
-    if (ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &length) == 0 &&
-        length == DIGEST_SHA256_SIZE)
-        memcpy(session->key, hash, DIGEST_SHA256_SIZE);
-    print = hash != NULL ? ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, length) : NULL;
+    if (ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &length) != 0 ||
+        length != DIGEST_SHA256_SIZE) {
+        ssh_clean_pubkey_hash(&hash);
+        return -1;
+    }
+    memcpy(session->key, hash, DIGEST_SHA256_SIZE);
+    print = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, length);
     snprintf(session->label, sizeof(session->label), "%s %s",
              ssh_key_type_to_char(ssh_key_type(key)), print != NULL ? print : "");
     ssh_string_free_char(print);
     ssh_clean_pubkey_hash(&hash);
+    return 0;
 }
 
 /* code: what was typed to make this key one of theirs, or "". */
@@ -151,12 +155,11 @@ static int on_key(ssh_session ssh, const char *user, struct ssh_key_struct *key,
 
     if (session->authenticated || session->dead)
         return SSH_AUTH_DENIED;
-    if (state != SSH_PUBLICKEY_STATE_NONE && !verified) {
+    note_user(session, user);
+    if ((state != SSH_PUBLICKEY_STATE_NONE && !verified) || read_key(session, key) != 0) {
         count_failure(session);
         return SSH_AUTH_DENIED;
     }
-    note_user(session, user);
-    read_key(session, key);
     /* A key that a code was asked for already; the client goes on to its next one. */
     if (session->code_key && memcmp(session->key, session->coded, DIGEST_SHA256_SIZE) == 0)
         return SSH_AUTH_DENIED;
@@ -245,42 +248,48 @@ static int on_message(ssh_session ssh, ssh_message message, void *context)
     return 1;
 }
 
+/* What stands for keys that nobody can read: who offered them. */
+static void note_unreadable(struct session *session)
+{
+    struct buf who;
+
+    buf_init(&who, MAX_TEXT);
+    buf_printf(&who, "%s %s", session->address, session->user);
+    digest_of(DIGEST_SHA256, who.data, who.len, session->key);
+    buf_done(&who);
+    note_foreign(session);
+}
+
+static void refuse_unreadable(struct session *session)
+{
+    struct buf text;
+
+    buf_init(&text, MAX_TEXT);
+    note_unreadable(session);
+    if (!login_is_sibling(session->server->login, session->key))
+        buf_puts(&text,
+                 "That key cannot be used here, or its signature is wrong. Ed25519, ECDSA and RSA "
+                 "keys are\ntaken, and security keys (sk). Make one:\n\n"
+                 "    ssh-keygen -t ed25519\n\n");
+    explain(session, &text);
+    buf_done(&text);
+    count_failure(session);
+    if (!session->server->guarded || guard_refuse(session->ssh) != 0)
+        session->dead = true;
+}
+
 /*
- * libssh 0.10 drops a request whose key it cannot read (DSA, Ed448) or whose signature is wrong,
- * and answers nothing: the client would wait. Such a packet came and none went out; smaller ones
- * are the SSH_MSG_IGNORE of a client that keeps its connection alive.
+ * libssh 0.10 drops a request whose key it cannot read (DSA, Ed448, kinds that are newer than it)
+ * or whose signature is wrong, and answers nothing: the client would wait. Such a packet came and
+ * none went out; smaller ones are the SSH_MSG_IGNORE of a client that keeps its connection alive.
  */
 void session_auth_stepped(struct session *session, const struct ssh_counter_struct *before)
 {
     const struct ssh_counter_struct *now = &session->counter;
 
-    if (now->out_packets != before->out_packets)
-        session->unanswered = 0;
-    else if (session->signing_in && now->in_packets != before->in_packets &&
-             now->in_bytes - before->in_bytes >= LEAST_REQUEST)
-        session->unanswered = when_monotonic_ms();
-}
-
-void session_auth_tick(struct session *session, int64_t now)
-{
-    struct buf text;
-
-    if (session->unanswered == 0 || now - session->unanswered < UNANSWERED_MS)
-        return;
-    /* A second later, when the words are out. */
-    if (session->refused) {
-        session->dead = true;
-        return;
-    }
-    session->refused = true;
-    buf_init(&text, MAX_TEXT);
-    buf_puts(&text,
-             "That key cannot be used here, or its signature is wrong. Ed25519, ECDSA and RSA "
-             "keys are\ntaken, and security keys (sk). Make one:\n\n"
-             "    ssh-keygen -t ed25519\n\n");
-    say(session, &text);
-    buf_done(&text);
-    server_touch(session->server, session);
+    if (session->signing_in && !session->dead && now->out_packets == before->out_packets &&
+        now->in_packets != before->in_packets && now->in_bytes - before->in_bytes >= LEAST_REQUEST)
+        refuse_unreadable(session);
 }
 
 void session_auth_init(struct session *session)

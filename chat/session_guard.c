@@ -38,6 +38,13 @@ uint32_t guard_packet_size(const struct ssh_message_struct *message)
     return ((const struct message_layout *)(const void *)message)->open.packet_size;
 }
 
+int guard_refuse(ssh_session session)
+{
+    struct message_layout request = {.session = session, .type = SSH_REQUEST_AUTH};
+
+    return ssh_message_reply_default((ssh_message)(void *)&request) == SSH_OK ? 0 : -1;
+}
+
 struct check {
     ssh_session server, client;
     ssh_event event;
