@@ -179,7 +179,9 @@ static int files_query(struct call *call, struct drop_query *query, struct files
 {
     char name[NAME_MAX_BYTES], day[16];
     struct person person;
-    int64_t limit = http_query_int(call->http, "limit", FILES_PAGE);
+    int64_t limit = FILES_PAGE;
+    if (http_query_int(call->http, "limit", &limit) < 0)
+        return reply_error(call->http, 400, "`limit` is a number."), -1;
     query->limit = limit > 0 && limit < FILES_PAGE ? limit : FILES_PAGE;
     query->newest = http_query_has(call->http, "newest");
     if (query_text(call, "words", texts->words, sizeof texts->words, &query->words) < 0 ||
@@ -194,7 +196,7 @@ static int files_query(struct call *call, struct drop_query *query, struct files
     }
     if (http_query(call->http, "day", day, sizeof day) == 1 &&
         when_day_range(day, &query->from_ms, &query->until_ms) < 0)
-        return reply_error(call->http, 400, "A day is written YYYY-MM-DD."), -1;
+        return reply_error(call->http, 400, "A day is written as in 2026-11-22."), -1;
     return 0;
 }
 

@@ -46,12 +46,16 @@ bool http_query_has(const struct http_request *request, const char *name)
     return url_value(request->query, name, waste, sizeof waste) != 0;
 }
 
-int64_t http_query_int(const struct http_request *request, const char *name, int64_t fallback)
+int http_query_int(const struct http_request *request, const char *name, int64_t *number)
 {
-    char text[24], *end;
-    if (http_query(request, name, text, sizeof text) != 1 || *text == '\0')
-        return fallback;
+    char text[24];
+    int found = http_query(request, name, text, sizeof text);
+    if (found != 1 || *text == '\0')
+        return found == 1 ? 0 : found;
     errno = 0;
-    long long number = strtoll(text, &end, 10);
-    return errno == 0 && *end == '\0' ? number : fallback;
+    long long value = strtoll(text, NULL, 10);
+    if (errno != 0 || text[strspn(text, "0123456789")] != '\0')
+        return -1;
+    *number = value;
+    return 1;
 }

@@ -36,7 +36,9 @@ static int64_t asked_since(struct call *call)
     const char *last = http_header(call->http, "Last-Event-ID");
     if (last != NULL && last[0] >= '0' && last[0] <= '9')
         return strtoll(last, NULL, 10);
-    return http_query_int(call->http, "since", -1);
+    int64_t since = -1;
+    http_query_int(call->http, "since", &since);
+    return since;
 }
 
 static void put_missed(void *context, const struct message *message)

@@ -303,11 +303,22 @@ static bool type_is(const char *type, const char *wanted)
            (type[length] == '\0' || strchr("; \t", type[length]) != NULL);
 }
 
+static bool is_urlencoded(const char *type)
+{
+    return type == NULL || type[0] == '\0' || type_is(type, "application/x-www-form-urlencoded");
+}
+
+static bool is_form(const char *type)
+{
+    return is_urlencoded(type) || type_is(type, "application/json") ||
+           type_is(type, "multipart/form-data");
+}
+
 int form_parse(struct form *form, const char *type, const void *bytes, size_t length)
 {
     form->count = 0;
     int result = -1;
-    if (type == NULL || type[0] == '\0' || type_is(type, "application/x-www-form-urlencoded"))
+    if (is_urlencoded(type))
         result = parse_urlencoded(form, bytes, length);
     else if (type_is(type, "application/json"))
         result = parse_json(form, bytes, length);
@@ -320,6 +331,7 @@ int form_parse(struct form *form, const char *type, const void *bytes, size_t le
 
 int form_read(struct http_request *request, struct form *form)
 {
+    const char *type = http_header(request, "Content-Type");
     struct buf body;
     buf_init(&body, FORM_MAX);
     int result = http_read_small(request, &body);
@@ -327,8 +339,8 @@ int form_read(struct http_request *request, struct form *form)
         reply_error(request, 413, "This form is too large.");
     else if (result == -1)
         reply_error(request, 400, "The form did not arrive whole.");
-    else if (form_parse(form, http_header(request, "Content-Type"), body.data, body.len) == -1) {
-        reply_error(request, 400,
+    else if (form_parse(form, type, body.data, body.len) == -1) {
+        reply_error(request, is_form(type) ? 400 : 415,
                     "This is not a form: send it urlencoded, as multipart/form-data or "
                     "as one flat JSON object.");
         result = -1;

@@ -326,7 +326,7 @@ static int http_error(struct mg_connection *connection, int status, const char *
 {
     char out[512];
     const char *why = status == 413 ? "The head of that request is too large."
-                                    : "That request is not well formed HTTP/1.1.";
+                                    : "That is not well formed HTTP/1.1, or no method of it.";
     (void)message;
     status = status == 413 ? 431 : status;
     int length = snprintf(out, sizeof out,

@@ -188,9 +188,11 @@ static bool is_for(struct call *call, enum route_who who)
         route_say_banned(call, reason);
     else if (visitor->guessed)
         say_bad_token(call);
-    else
+    else {
+        reply_extra(call->http, "WWW-Authenticate", "Bearer");
         reply_error(call->http, 401,
                     "Sign in first: ssh in and type /web, or ask a host to let you in.");
+    }
     free(reason);
     return false;
 }

@@ -19,6 +19,12 @@
 
 /* ---- what is asked for ---- */
 
+static void wish_refuse(struct talk_wish *wish, int status, const char *trouble)
+{
+    wish->status = status;
+    wish->trouble = trouble;
+}
+
 static void wish_room(struct call *call, int64_t fallback, struct talk_wish *wish)
 {
     char name[NAME_MAX_BYTES];
@@ -26,7 +32,9 @@ static void wish_room(struct call *call, int64_t fallback, struct talk_wish *wis
     if (got == 1 && name[0] != '\0') {
         text_lower(name);
         if (room_by_name(call->store, name, &wish->room) != 1)
-            wish->trouble = "There is no such room.";
+            wish_refuse(wish, 404, "There is no such room.");
+    } else if (got == -1) {
+        wish_refuse(wish, 404, "There is no such room.");
     } else if (fallback != 0 && wish->query.words == NULL && wish->with.id == 0) {
         room_by_id(call->store, fallback, &wish->room);
     }
@@ -40,7 +48,7 @@ static void wish_people(struct call *call, struct talk_wish *wish)
     if (call->visitor.known && http_query(call->http, "with", name, sizeof name) == 1 &&
         name[0] != '\0') {
         if (person_by_name(call->store, name, &wish->with) != 1)
-            wish->trouble = "There is nobody of that name.";
+            wish_refuse(wish, 404, "There is nobody of that name.");
         wish->query.with_id = wish->with.id;
         wish->query.room_id = -1;
     }
@@ -51,18 +59,19 @@ static void wish_people(struct call *call, struct talk_wish *wish)
         else if (!call->visitor.known)
             wish->query.person_id = PERSON_NOBODY;
         else
-            wish->trouble = "There is nobody of that name.";
+            wish_refuse(wish, 404, "There is nobody of that name.");
     }
 }
 
 static void wish_when(struct call *call, struct talk_wish *wish)
 {
     struct message_query *query = &wish->query;
-    query->after = http_query_int(call->http, "after", 0);
-    query->before = http_query_int(call->http, "before", 0);
+    if (http_query_int(call->http, "after", &query->after) == -1 ||
+        http_query_int(call->http, "before", &query->before) == -1)
+        wish_refuse(wish, 400, "`after` and `before` are numbers of messages.");
     if (http_query(call->http, "day", wish->day, sizeof wish->day) == 1 && wish->day[0] != '\0' &&
         when_day_range(wish->day, &query->from_ms, &query->until_ms) == -1)
-        wish->trouble = "A day is written as in 2026-11-22.";
+        wish_refuse(wish, 400, "A day is written as in 2026-11-22.");
 }
 
 void talk_wish(struct call *call, int64_t fallback, struct talk_wish *wish)
@@ -77,7 +86,9 @@ void talk_wish(struct call *call, int64_t fallback, struct talk_wish *wish)
     if (wish->with.id == 0)
         wish_room(call, fallback, wish);
     wish_when(call, wish);
-    query->limit = http_query_int(call->http, "limit", PANEL_MESSAGES);
+    query->limit = PANEL_MESSAGES;
+    if (http_query_int(call->http, "limit", &query->limit) == -1)
+        wish_refuse(wish, 400, "`limit` is a number.");
     if (query->limit < 1 || query->limit > 1000)
         query->limit = query->limit < 1 ? PANEL_MESSAGES : 1000;
     query->newest = query->after == 0;
@@ -261,14 +272,14 @@ void talk_answer(struct call *call)
     struct buf body;
     talk_wish(call, ROOM_LOBBY, &wish);
     if (wish.trouble != NULL && !page_wants_html(call)) {
-        reply_error(call->http, 404, "%s", wish.trouble);
+        reply_error(call->http, wish.status, "%s", wish.trouble);
         return;
     }
     buf_init(&body, 2 * PANEL_MAX);
     wish.alone = true;
     talk_panel(call, &wish, &body);
     search_put(&wish, &body);
-    page_reply(call, wish.trouble != NULL ? 404 : 200, "Chat", "talk", &body);
+    page_reply(call, wish.trouble != NULL ? wish.status : 200, "Chat", "talk", &body);
     buf_done(&body);
 }
 
@@ -286,7 +297,7 @@ void talk_messages(struct call *call)
     struct buf json;
     talk_wish(call, 0, &wish);
     if (wish.trouble != NULL) {
-        reply_error(call->http, 404, "%s", wish.trouble);
+        reply_error(call->http, wish.status, "%s", wish.trouble);
         return;
     }
     buf_init(&json, JSON_MAX);

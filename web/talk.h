@@ -19,6 +19,7 @@ struct talk_wish {
     bool edits;          /* words that may be taken back have a button */
     bool alone;          /* the panel is the page, not a part of one */
     const char *trouble; /* what was wrong with it; NULL */
+    int status;          /* of the answer then: 404 not there, 400 not well formed */
 };
 
 /* Fills it in; without room, with and search: the room `fallback`, 0 for all rooms. */

@@ -242,7 +242,10 @@ def test_what_may_not_be_said(box):
     assert say(box, cookie, "x" * 60_000)[0] == 413
     assert say(box, cookie, "hello", room="nowhere")[0] == 404
     assert say(box, cookie, "hello", to="nobody-here")[0] == 404
-    assert say(box, "wrong", "hello")[0] == 401
+    status, headers, _ = say(box, "wrong", "hello")
+    assert status == 401 and headers["www-authenticate"] == "Bearer"
+    plain = {"Content-Type": "text/plain", "Cookie": f"riad={cookie}"}
+    assert box.request("POST", "/chat/messages", "text=x", plain)[0] == 415
     number = said(box, cookie, "a\x1b[31m\u202eb")
     messages = read(box, f"after={number - 1}")
     assert messages[0]["text"] == "a[31mb"
@@ -272,7 +275,10 @@ def test_reading_back(box):
     assert set(numbers) <= set(ask(f"day={day}&limit=1000"))
     assert ask("day=2001-01-01") == []
     assert box.request("GET", "/api/messages?room=nowhere")[0] == 404
-    assert box.request("GET", "/api/messages?day=soon")[0] == 404
+    for wrong in ["day=soon", "limit=x", "limit=-1", "after=1a", "before=9223372036854775808"]:
+        assert box.request("GET", f"/api/messages?{wrong}")[0] == 400, wrong
+    assert box.request("GET", "/api/messages?room=lobby%00")[0] in (400, 404)
+    assert ask("limit=&after=&person=max&room=lobby") == numbers
 
 
 # ---- signing in ----
