@@ -328,7 +328,7 @@ int command_parse(struct request *request, const char *line)
 void command_carry_out(struct request *request, struct store *store)
 {
     if (request->command->hosts && request->person.role != ROLE_HOST) {
-        command_fail(request, 1, "only hosts may %s", request->command->name);
+        command_fail(request, 1, "%s is for hosts only", request->command->name);
         return;
     }
     if (!request->command->waiting && request->person.role == ROLE_WAITING) {

@@ -207,7 +207,7 @@ static const struct {
     {"delete",                 0, "taken back",                                ""                            },
     {"delete 12345",           1, "",                                          "no message of that number"   },
     {"report bob rude",        0, "hosts are told",                            ""                            },
-    {"kick bob",               1, "",                                          "only hosts may kick"         },
+    {"kick bob",               1, "",                                          "kick is for hosts only"      },
     {"quit",                   2, "",                                          "there, /quit"                },
     {"drop",                   2, "",                                          "drop what?"                  },
     {"rm",                     2, "",                                          "remove what?"                },
