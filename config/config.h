@@ -122,10 +122,13 @@ void config_init(struct config *config);
 /* Releases what config holds. */
 void config_done(struct config *config);
 
+/* The file to read: path unless it is NULL, else $RIAD_CONF unless that is empty, else
+ * CONFIG_DEFAULT_PATH if it exists. NULL: none, the defaults hold. */
+const char *config_find(const char *path);
+
 /*
- * Reads the file at path over the defaults into config, which is initialised here. A NULL path
- * means: $RIAD_CONF, else CONFIG_DEFAULT_PATH if it exists, else the defaults. Each error goes to
- * complain. 0; -1 if there was any error: config is then done.
+ * Reads the file that config_find finds over the defaults into config, which is initialised here.
+ * Each error goes to complain. 0; -1 if there was any error: config is then done.
  */
 int config_load(struct config *config, const char *path, config_complain *complain, void *context);
 

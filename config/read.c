@@ -349,18 +349,26 @@ int config_parse_whole(struct config *config, const char *name, const void *byte
     return parse(config, name, bytes, length, true, complain_to, context);
 }
 
+const char *config_find(const char *path)
+{
+    if (path != NULL)
+        return path;
+    path = getenv("RIAD_CONF");
+    if (path != NULL && *path != '\0')
+        return path;
+    return access(CONFIG_DEFAULT_PATH, F_OK) < 0 && errno == ENOENT ? NULL : CONFIG_DEFAULT_PATH;
+}
+
 int config_load(struct config *config, const char *path, config_complain *complain_to,
                 void *context)
 {
     struct buf bytes;
     int result = -1;
 
-    if (path == NULL && (path = getenv("RIAD_CONF")) == NULL) {
-        if (access(CONFIG_DEFAULT_PATH, F_OK) < 0 && errno == ENOENT) {
-            config_init(config);
-            return 0;
-        }
-        path = CONFIG_DEFAULT_PATH;
+    path = config_find(path);
+    if (path == NULL) {
+        config_init(config);
+        return 0;
     }
     buf_init(&bytes, FILE_MAX);
     if (fs_read_file(path, &bytes) < 0) {

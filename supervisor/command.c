@@ -61,7 +61,10 @@ static void print_allowed_commands(void)
 
 static int refuse_command(const char *word)
 {
-    fprintf(stderr, "riad: there is no %s `%s`; ", word[0] == '-' ? "option" : "command", word);
+    if (strncmp(word, "-c", 2) == 0)
+        fputs("riad: -c stands behind the command, as in `riad status -c FILE`; ", stderr);
+    else
+        fprintf(stderr, "riad: there is no %s `%s`; ", word[0] == '-' ? "option" : "command", word);
     print_allowed_commands();
     return COMMAND_USAGE;
 }

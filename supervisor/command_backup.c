@@ -85,9 +85,8 @@ static int finish(struct carry *carry)
 
 static int run(struct command_line *line)
 {
-    const char *file = line->config_path ? line->config_path : getenv("RIAD_CONF");
-    if (!file || !*file)
-        file = access(CONFIG_DEFAULT_PATH, F_OK) == 0 ? CONFIG_DEFAULT_PATH : NULL;
+    const char *file = config_find(line->config_path);
+
     if (carry_out(&line->config, file, line->words[0], gather, finish))
         return EXIT_FAILURE;
     printf("backup complete in %s; RESTORE.txt there says how to put it back\n", line->words[0]);

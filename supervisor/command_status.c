@@ -28,6 +28,7 @@ struct status {
     bool running;
     struct published box;
     bool has_figures; /* the store could be read */
+    bool has_store;   /* a box has run with this state, or that cannot be seen from here */
     struct figures figures;
     struct reach chat, web;
     int chat_port, web_port;
@@ -62,6 +63,7 @@ static void read_figures(struct status *status)
     char *path = config_path(status->config, "store/riad.db");
     struct store *store = NULL;
 
+    status->has_store = access(path, F_OK) == 0 || errno != ENOENT;
     if (command_become_user(status->config) == 0 && access(path, R_OK | W_OK) == 0)
         store = store_open(path);
     if (store)
@@ -179,6 +181,10 @@ static void put_figures(struct buf *out, const struct status *status)
 {
     const struct figures *figures = &status->figures;
 
+    static const char *const members[] = {"people", "messages", "files", "mirror", "leases", "disk"};
+
+    for (size_t i = 0; !status->has_figures && i < sizeof members / sizeof *members; i++)
+        json_null(out, members[i]);
     if (!status->has_figures)
         return;
     json_object(out, "people");
@@ -317,7 +323,8 @@ static void show_figures(const struct status *status)
     char bytes[WHEN_MAX], free_bytes[WHEN_MAX], link[WHEN_MAX], served[WHEN_MAX], saved[WHEN_MAX];
 
     if (!status->has_figures) {
-        puts("(people, files and savings: as root, or in the group of the box)");
+        if (status->has_store)
+            puts("(people, files and savings: as root, or in the group of the box)");
         return;
     }
     when_size_text(figures->file_bytes, bytes);

@@ -213,6 +213,7 @@ def test_unknown_commands_and_options_name_what_is_allowed():
         (["dance"], ["dance", "run", "status"]),
         (["status", "--jsn"], ["--jsn", "--json"]),
         (["-z"], ["-z", "--help"]),
+        (["-c", "riad.conf", "status"], ["-c stands behind the command", "status"]),
         (["run", "now"], ["now"]),
         (["run", "-c"], ["-c"]),
         (["status", "--json=yes"], ["--json"]),
@@ -389,13 +390,16 @@ def test_a_hung_service_does_not_hold_up_the_end(make_box):
 # ---- status ----
 
 
+STATUS = {
+    "running", "ready", "version", "pid", "started_ms", "uptime_s", "services", "urls", "ssh",
+    "ssh_port", "web_port", "host_key", "people", "messages", "files", "mirror", "leases",
+    "disk", "incidents",
+}  # fmt: skip
+
+
 def test_status_json_is_stable(box):
     told = box.status()
-    assert set(told) == {
-        "running", "ready", "version", "pid", "started_ms", "uptime_s", "services", "urls", "ssh",
-        "ssh_port", "web_port", "host_key", "people", "messages", "files", "mirror", "leases",
-        "disk", "incidents",
-    }  # fmt: skip
+    assert set(told) == STATUS
     assert told["running"] is True and told["ready"] is True and told["pid"] == box.process.pid
     assert list(told["services"]) == SERVICES
     for row in told["services"].values():
@@ -409,9 +413,10 @@ def test_status_json_is_stable(box):
 def test_status_of_a_box_that_does_not_run(make_box):
     box = make_box(start=False)
     done = box.riad("status", check=3)
-    assert "not running" in done.stdout
+    assert "not running" in done.stdout and len(done.stdout.splitlines()) == 1
     told = json.loads(box.riad("status", "--json", check=3).stdout)
     assert told["running"] is False and told["pid"] is None
+    assert set(told) == STATUS and told["people"] is None and told["disk"] is None
 
 
 def test_status_is_plain_on_a_pipe_and_coloured_on_a_terminal(box):

@@ -442,6 +442,12 @@ static void loads_files(void **state)
     config.box.reserve_bytes = 7;
     assert_int_equal(config_reserve(&config, 1000), 7);
     config_done(&config);
+    setenv("RIAD_CONF", "", 1); /* as good as not set */
+    if (access(CONFIG_DEFAULT_PATH, F_OK) < 0) {
+        assert_null(config_find(NULL));
+        assert_int_equal(config_load(&config, NULL, hear, &heard), 0);
+        config_done(&config);
+    }
     unsetenv("RIAD_CONF");
     if (access(CONFIG_DEFAULT_PATH, F_OK) < 0) {
         assert_int_equal(config_load(&config, NULL, hear, &heard), 0);
