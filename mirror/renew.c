@@ -76,7 +76,20 @@ void repository_rest(struct repository *repository)
     int64_t refresh = repository->config->refresh;
 
     repository->failures = 0;
+    free(repository->complaint);
+    repository->complaint = NULL;
     wait_for(repository, refresh > 0 ? refresh * 1000 : -1);
+}
+
+/* The log has a reason once: a link that is down for a night is no line a minute. */
+static void complain(struct repository *repository, const char *why, const char *what_now)
+{
+    bool known = repository->complaint != NULL && strcmp(repository->complaint, why) == 0;
+
+    (known ? log_debug : log_warn)("the index at %s cannot be had: %s%s", repository->url, why,
+                                   what_now);
+    free(repository->complaint);
+    repository->complaint = mem_dup(why);
 }
 
 /* After a failure: soon again while there is no index at all, or refresh at the latest. */
@@ -92,8 +105,7 @@ void repository_failed(struct repository *repository, const char *why)
         pause = PAUSE_MAX_MS;
     if (has && refresh > 0 && pause > refresh)
         pause = refresh;
-    log_warn("the index at %s cannot be had: %s%s", repository->url, why,
-             has ? "; the one before serves on" : "");
+    complain(repository, why, has ? "; the one before serves on" : "");
     if (!has)
         repository_tell(repository, RENEW_FACT, why);
     repository_tell(repository, RENEW_FACT_ASKED, why);
@@ -336,6 +348,7 @@ void renew_free(struct renew *renew)
         fs_close(renew->list[i].fd);
         free(renew->list[i].folder);
         free(renew->list[i].url);
+        free(renew->list[i].complaint);
     }
     free(renew);
 }

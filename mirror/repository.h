@@ -18,7 +18,8 @@ struct repository {
     enum step step;
     int64_t due_ms; /* WAITING: when to ask; INT64_MAX only when asked */
     int failures;
-    bool local; /* what is read is the index that is served already */
+    char *complaint; /* why it failed the last time, as the log has it; NULL: it did not */
+    bool local;      /* what is read is the index that is served already */
     struct transfer *transfer;
     int fd; /* of the file `arriving` */
     int64_t received, length;

@@ -181,7 +181,8 @@ static void put_figures(struct buf *out, const struct status *status)
 {
     const struct figures *figures = &status->figures;
 
-    static const char *const members[] = {"people", "messages", "files", "mirror", "leases", "disk"};
+    static const char *const members[] = {"people", "messages", "files",
+                                          "mirror", "leases",   "disk"};
 
     for (size_t i = 0; !status->has_figures && i < sizeof members / sizeof *members; i++)
         json_null(out, members[i]);

@@ -114,6 +114,20 @@ def test_https_stays_https(make_box, authority, upstream):  # noqa: F811
     secure.close()
 
 
+def test_a_reason_is_logged_once(make_mirror, upstream):  # noqa: F811
+    """An index that cannot be had for the same reason again is no line a minute."""
+    complaints = lambda: box.log().count("cannot be had")
+    box = make_mirror(wait=False, refresh="0")
+    box.wait_log("the index at .* cannot be had")
+    for _ in range(3):
+        box.riad("mirror", "refresh", check=1)
+    assert len(upstream.asked("/index.tar.gz")) >= 3 and complaints() == 1
+    upstream.weather("/index.tar.gz", *[Weather(status=500)] * 20)
+    box.riad("mirror", "refresh", check=1)
+    box.wait_log("cannot be had(.|\n)*cannot be had")
+    assert complaints() == 2
+
+
 def test_a_proxy(make_box, upstream):  # noqa: F811
     """http_proxy and no_proxy, in the environment as everywhere."""
     repository = Repository(upstream)
