@@ -18,7 +18,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define EVENTS 256
+#define EVENTS   256
+#define DRAIN_MS 1500 /* of the 5 s that the keeper waits for an end; as long as the web's */
 
 /* What ssh-audit finds nothing to say against. */
 #define KEX "curve25519-sha256,curve25519-sha256@libssh.org"
@@ -297,11 +298,12 @@ static void hear_service(struct server *server)
         server->stopping = true;
 }
 
-static void turn(struct server *server)
+/* wait_ms: at most, for something to happen; -1: for ever. */
+static void turn(struct server *server, int wait_ms)
 {
     struct epoll_event events[EVENTS];
     bool knocks = false, news = false;
-    int count = epoll_wait(server->epoll, events, EVENTS, server->dirty != NULL ? 0 : -1);
+    int count = epoll_wait(server->epoll, events, EVENTS, server->dirty != NULL ? 0 : wait_ms);
 
     for (int i = 0; i < count; i++) {
         void *what = events[i].data.ptr;
@@ -329,31 +331,76 @@ static void turn(struct server *server)
         door_answer(server);
 }
 
+/* ---- the end ---- */
+
+/* Whether it carries a file, or has carried one whose end its client has yet to read. */
+static bool is_sending(const struct session *session)
+{
+    if (session->away != NULL)
+        return true;
+    for (const struct lane *lane = session->lanes; lane != NULL; lane = lane->next)
+        if (lane->carrier != NULL || lane->carried)
+            return true;
+    return false;
+}
+
+/* A command that has not ended, and a bot whose lines may not all be said, must not look done. */
+static void say_good_bye(struct session *session)
+{
+    for (struct lane *lane = session->lanes; lane != NULL; lane = lane->next) {
+        struct client *client = lane->client;
+
+        if (client == NULL || lane->carrier != NULL || lane->carried)
+            continue;
+        client_end(client, client->kind == CLIENT_TERMINAL ? 0 : 1,
+                   client->kind == CLIENT_LINES
+                       ? NULL
+                       : "the box is stopping or starting anew; connect again in a moment");
+    }
+}
+
+static size_t count_sending(const struct server *server)
+{
+    size_t count = 0;
+
+    for (const struct session *one = server->sessions; one != NULL; one = one->next)
+        count += is_sending(one);
+    return count;
+}
+
+/* Everybody is told, and files under way have a moment to arrive. */
+static void end_in_order(struct server *server)
+{
+    int64_t until = when_monotonic_ms() + DRAIN_MS, left = DRAIN_MS;
+
+    door_close(server);
+    for (struct session *session = server->sessions; session != NULL; session = session->next)
+        if (session->away == NULL)
+            say_good_bye(session);
+    pump_all(server);
+    for (struct session *session = server->sessions; session != NULL; session = session->next)
+        if (!is_sending(session))
+            session->dead = server->any_dead = true;
+    reap(server);
+    if (count_sending(server) > 0)
+        log_info("file transfers under way have a moment to end: %zu", count_sending(server));
+    while (count_sending(server) > 0 && left > 0) {
+        turn(server, (int)left);
+        left = until - when_monotonic_ms();
+    }
+}
+
 void server_run(struct server *server)
 {
     service_tick_beats(server->service, false);
     service_ready(server->service);
     while (!server->stopping)
-        turn(server);
-}
-
-/* ---- the end ---- */
-
-/* A command that has not ended, and a bot whose lines may not all be said, must not look done. */
-static void say_good_bye(struct server *server)
-{
-    for (struct client *client = server->hall.clients; client != NULL; client = client->next)
-        client_end(client, client->kind == CLIENT_TERMINAL ? 0 : 1,
-                   client->kind == CLIENT_LINES
-                       ? NULL
-                       : "the box is stopping or starting anew; connect again in a moment");
-    pump_all(server);
+        turn(server, -1);
+    end_in_order(server);
 }
 
 void server_close(struct server *server)
 {
-    if (server->epoll >= 0)
-        say_good_bye(server);
     if (server->carriers != NULL) {
         carriers_stop(server->carriers);
         take_carriers(server);

@@ -122,6 +122,12 @@ int door_open(struct server *server, void *mark)
     return listen_for(server, EPOLL_CTL_ADD, EPOLLIN);
 }
 
+void door_close(struct server *server)
+{
+    listen_for(server, EPOLL_CTL_DEL, 0);
+    server->door.shut = false;
+}
+
 static bool is_short_of_something(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;

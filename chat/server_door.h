@@ -17,6 +17,9 @@ int door_open(struct server *server, void *mark);
 /* Takes some of those who wait. */
 void door_answer(struct server *server);
 
+/* Nobody more is taken: whoever comes waits for the next riad-chat. */
+void door_close(struct server *server);
+
 /* Once a second: a door that was shut is tried again. */
 void door_tick(struct server *server);
 

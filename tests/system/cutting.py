@@ -1,4 +1,5 @@
-"""A line that breaks: what goes to the box through it is cut after so many bytes, several times."""
+"""Lines that break, and lines that stand still: what goes through one is cut after so many bytes,
+several times; through the other, it waits until it may go on."""
 
 import contextlib
 import socket
@@ -58,6 +59,51 @@ class CuttingLine:
 @contextlib.contextmanager
 def cutting(box, cuts):
     line = CuttingLine(box, cuts)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+class HeldLine:
+    """Listens on `port` and forwards to the box's port; what comes from the box is held back behind
+    so many bytes until `go` is set."""
+
+    def __init__(self, port, after):
+        self.box_port, self.after, self.go, self.held = port, after, threading.Event(), threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            client, _ = self.listener.accept()
+            server = socket.socket()
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+            server.connect(("127.0.0.1", self.box_port))
+            threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
+            self._forward(server, client, self.after)
+
+    def _forward(self, source, target, after=None):
+        seen = 0
+        with contextlib.suppress(OSError):
+            while piece := source.recv(8192):
+                seen += len(piece)
+                if after is not None and seen >= after:
+                    self.held.set()
+                    self.go.wait()
+                target.sendall(piece)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.go.set()
+        self.listener.close()
+
+
+@contextlib.contextmanager
+def held(port, after):
+    line = HeldLine(port, after)
     try:
         yield line
     finally:

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 from chat import Terminal
+from cutting import held
 
-from conftest import PATIENCE, Box, wait_for
+from conftest import PATIENCE, Box, needs, wait_for
 
 pytestmark = pytest.mark.threads
 
@@ -108,3 +109,48 @@ def test_what_a_stopping_chat_cuts_off_does_not_look_done(make_box):
     assert dropping.wait(15) != 0
     assert talking.wait(15) != 0
     assert not (box.state / "drop" / "half.txt").exists()
+
+
+WAITS = r"chat info: file transfers under way have a moment"
+
+
+@pytest.mark.parametrize("door", ["get", "sftp", "scp"])
+def test_a_stop_lets_what_is_under_way_arrive(make_box, tmp_path, door):
+    """The line is slow: the box has sent it all, but the client has yet to receive the most of it."""
+    box, content, out = make_box(), bytes(range(256)) * 6000, tmp_path / "came"
+    assert ssh(box, "ada", "drop", "talk.pdf", input=content).returncode == 0
+    with held(box.ssh_port, 200_000) as line:
+        if door == "get":
+            command = box.ssh_line("ada", "get", "talk.pdf")
+            command[command.index("-p") + 1] = str(line.port)
+        else:
+            command = [needs(door), "-q", *(["-O"] if door == "scp" else []), "-P", str(line.port),
+                       *box.ssh_options(box.key("ada")), "ada@127.0.0.1:talk.pdf", str(out)]  # fmt: skip
+        with open(out, "wb") as stream:
+            client = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream,
+                                      stderr=subprocess.PIPE)  # fmt: skip
+        assert line.held.wait(10 * PATIENCE)
+        box.process.send_signal(signal.SIGTERM)
+        box.wait_log(WAITS)
+        line.go.set()
+        assert client.wait(10 * PATIENCE) == 0, client.stderr.read()
+    assert out.read_bytes() == content
+
+
+def test_a_stop_does_not_wait_for_long(make_box):
+    """Who takes nothing sees a failure, and keeps nobody waiting."""
+    box = make_box()
+    assert ssh(box, "ada", "drop", "talk.pdf", input=bytes(4_000_000)).returncode == 0
+    with held(box.ssh_port, 200_000) as line:
+        command = box.ssh_line("ada", "get", "talk.pdf")
+        command[command.index("-p") + 1] = str(line.port)
+        client = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)  # fmt: skip
+        assert line.held.wait(10 * PATIENCE)
+        box.process.send_signal(signal.SIGTERM)
+        box.wait_log(WAITS)
+        assert box.process.wait(15 * PATIENCE) == 0
+        assert "did not end within" not in box.log()
+        line.go.set()
+        assert len(client.communicate(timeout=15 * PATIENCE)[0]) < 4_000_000
+    assert client.returncode != 0
