@@ -77,23 +77,25 @@ static const char *const network_paths[] = {
 };
 
 struct wall {
-    const char *const *paths[4]; /* readable; a NULL ends them */
-    const int *calls[4];         /* allowed; a NULL ends them */
-    uint64_t capabilities;       /* kept, if there */
+    const char *const *paths[4];            /* readable; a NULL ends them */
+    const int *calls[4];                    /* allowed; a NULL ends them */
+    const struct sandbox_closer *closer[3]; /* refused of these; a NULL ends them */
+    uint64_t capabilities;                  /* kept, if the keeper left them */
     rlim_t descriptors;
 };
 
 /* clang-format off */
 static const struct wall walls[SERVICE_COUNT] = {
-    [SERVICE_CHAT] = {.paths = {system_paths}, .calls = {calls_common}, .descriptors = 8192},
-    [SERVICE_WEB] = {.paths = {system_paths}, .calls = {calls_common, calls_probe}, .descriptors = 16384},
+    [SERVICE_CHAT] = {.paths = {system_paths}, .calls = {calls_common}, .closer = {closer_alone, closer_inward}, .descriptors = 8192},
+    [SERVICE_WEB] = {.paths = {system_paths}, .calls = {calls_common, calls_probe}, .closer = {closer_alone, closer_inward}, .descriptors = 16384},
     [SERVICE_MIRROR] = {.paths = {system_paths, resolver_paths},
                         .calls = {calls_common, calls_outward},
+                        .closer = {closer_alone},
                         .descriptors = 1024},
     [SERVICE_DHCP] = {.paths = {system_paths, resolver_paths, network_paths},
                       .calls = {calls_common, calls_outward, calls_children},
-                      .capabilities =
-                          CAP(CAP_NET_ADMIN) | CAP(CAP_NET_RAW) | CAP(CAP_NET_BIND_SERVICE),
+                      .capabilities = CAP(CAP_NET_ADMIN) | CAP(CAP_NET_RAW) |
+                                      CAP(CAP_NET_BIND_SERVICE) | CAP(CAP_SETGID),
                       .descriptors = 1024},
 };
 /* clang-format on */
@@ -234,12 +236,8 @@ static int limit(const struct wall *wall)
 int sandbox_files(enum service_id id, const struct sandbox_path *paths, size_t count)
 {
     const struct wall *wall = &walls[id];
-    uint64_t kept = wall->capabilities;
 
-    /* dnsmasq, when root runs it, insists on setting its groups. */
-    if (kept != 0 && geteuid() == 0)
-        kept |= CAP(CAP_SETGID);
-    if (limit(wall) < 0 || drop_capabilities(kept) < 0 ||
+    if (limit(wall) < 0 || drop_capabilities(wall->capabilities) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
         (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)) {
         log_errno("cannot give up rights");
@@ -290,6 +288,22 @@ static void decide(struct filter *filter, uint32_t value, uint32_t action)
     give(filter, action);
 }
 
+static void look_closer(struct filter *filter, const struct sandbox_closer *closer, int probe)
+{
+    uint32_t value = closer->value == VALUE_SELF    ? (uint32_t)getpid()
+                     : closer->value == VALUE_PROBE ? (uint32_t)probe
+                                                    : closer->value;
+    unsigned test = closer->refusal == REFUSE_BITS ? BPF_JSET : BPF_JEQ;
+    bool others = closer->refusal == REFUSE_OTHERS;
+
+    add(filter,
+        (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)closer->call, 0, 4));
+    load(filter, offsetof(struct seccomp_data, args) + 8 * closer->argument);
+    add(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | test | BPF_K, value, others, !others));
+    give(filter, SECCOMP_RET_ERRNO | EPERM);
+    load(filter, offsetof(struct seccomp_data, nr));
+}
+
 /* Threads yes, processes no. clone3's flags lie in memory, where a filter cannot look: the C
  * library falls back to clone when there is no clone3. */
 static void add_threads(struct filter *filter)
@@ -302,7 +316,7 @@ static void add_threads(struct filter *filter)
     give(filter, SECCOMP_RET_ERRNO | EPERM);
 }
 
-static void build(struct filter *filter, const struct wall *wall)
+static void build(struct filter *filter, const struct wall *wall, int probe)
 {
     bool children = false;
 
@@ -310,6 +324,9 @@ static void build(struct filter *filter, const struct wall *wall)
     add(filter, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0));
     give(filter, SECCOMP_RET_KILL_PROCESS);
     load(filter, offsetof(struct seccomp_data, nr));
+    for (size_t list = 0; wall->closer[list] != NULL; list++)
+        for (size_t i = 0; wall->closer[list][i].call != -1; i++)
+            look_closer(filter, &wall->closer[list][i], probe);
     for (size_t list = 0; wall->calls[list] != NULL; list++) {
         children |= wall->calls[list] == calls_children;
         for (size_t i = 0; wall->calls[list][i] != -1; i++)
@@ -320,7 +337,7 @@ static void build(struct filter *filter, const struct wall *wall)
     give(filter, SECCOMP_RET_ERRNO | EPERM);
 }
 
-int sandbox_calls(enum service_id id)
+int sandbox_calls(enum service_id id, int probe)
 {
     static struct filter filter;
     struct sock_fprog program = {.filter = filter.code};
@@ -330,7 +347,7 @@ int sandbox_calls(enum service_id id)
         return 0;
     }
     filter.length = 0;
-    build(&filter, &walls[id]);
+    build(&filter, &walls[id], probe);
     program.len = filter.length;
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0)
         return 0;

@@ -29,8 +29,9 @@ struct sandbox_path {
 int sandbox_files(enum service_id id, const struct sandbox_path *paths, size_t count);
 
 /* Confines all threads to the system calls of this service; call when everything is open.
- * 0, or -1, logged. A call beyond them fails with EPERM; clone may make threads only, unless the
- * service has children. */
-int sandbox_calls(enum service_id id);
+ * 0, or -1, logged. A call beyond them fails with EPERM; clone may make threads only, and a signal
+ * goes to this process only, unless the service has children. probe is the one socket that may
+ * still connect, and cannot be closed any more, where the service opens none; -1: there is none. */
+int sandbox_calls(enum service_id id, int probe);
 
 #endif

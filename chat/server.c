@@ -181,7 +181,7 @@ int server_open(struct server *server, struct service *service, struct config *c
     keep_drop(server);
     if (watch_all(server) != 0)
         return -1;
-    return sandbox_calls(SERVICE_CHAT);
+    return sandbox_calls(SERVICE_CHAT, -1);
 }
 
 void server_touch(struct server *server, struct session *session)

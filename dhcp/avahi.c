@@ -1,6 +1,7 @@
 #include "dhcp/avahi.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "dhcp/packet.h"
 
 #include <errno.h>
@@ -40,6 +41,10 @@ __attribute__((noreturn)) static void become(char *const *arguments, pid_t paren
     sigprocmask(SIG_SETMASK, &none, NULL);
     dup2(null, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
+    /* It needs the bus only: nothing of ours, and no right over the network. */
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (sandbox_files(SERVICE_DHCP, NULL, 0) < 0)
+        _exit(127);
     execve(arguments[0], arguments, environment);
     _exit(127);
 }

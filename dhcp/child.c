@@ -2,6 +2,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sandbox.h"
 #include "base/when.h"
 
 #include <errno.h>
@@ -57,8 +58,19 @@ static void keep_rights(void)
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, rights[i], 0, 0);
 }
 
-__attribute__((noreturn)) static void become(char *const *arguments, char *environment, int output,
-                                             pid_t parent)
+/* Of what riad-dhcp sees, what is generated for dnsmasq and the script that it runs: us. */
+static int confine(const char *folder)
+{
+    const struct sandbox_path paths[] = {
+        {folder,           SANDBOX_READ},
+        {"/proc/self/exe", SANDBOX_READ},
+    };
+
+    return sandbox_files(SERVICE_DHCP, paths, sizeof(paths) / sizeof(paths[0]));
+}
+
+__attribute__((noreturn)) static void become(const char *folder, char *const *arguments,
+                                             char *environment, int output, pid_t parent)
 {
     char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
     char *variables[] = {path, environment, NULL};
@@ -71,7 +83,7 @@ __attribute__((noreturn)) static void become(char *const *arguments, char *envir
     signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     keep_rights();
-    if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
+    if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0 || confine(folder) < 0)
         _exit(127);
     execve(arguments[0], arguments, variables);
     _exit(127);
@@ -80,7 +92,7 @@ __attribute__((noreturn)) static void become(char *const *arguments, char *envir
 /* ---- within riad-dhcp ---- */
 
 /* Starts the program with its output in a pipe. The process, or -1, logged. */
-static pid_t spawn(char *const *arguments, char *environment, int *output)
+static pid_t spawn(const char *folder, char *const *arguments, char *environment, int *output)
 {
     pid_t parent = getpid(), pid;
     int ends[2];
@@ -91,7 +103,7 @@ static pid_t spawn(char *const *arguments, char *environment, int *output)
     }
     pid = fork();
     if (pid == 0)
-        become(arguments, environment, ends[1], parent);
+        become(folder, arguments, environment, ends[1], parent);
     fs_close(ends[1]);
     if (pid < 0) {
         log_errno("cannot start %s", arguments[0]);
@@ -102,9 +114,9 @@ static pid_t spawn(char *const *arguments, char *environment, int *output)
     return pid;
 }
 
-int child_test(const char *path, char **why)
+int child_test(const char *folder, char **why)
 {
-    char program[64], *argument = mem_printf("--conf-file=%s", path);
+    char program[64], *argument = mem_printf("--conf-file=%s/" CHILD_CONFIG, folder);
     char test[] = "--test";
     char *arguments[] = {program, test, argument, NULL};
     struct buf output;
@@ -114,7 +126,7 @@ int child_test(const char *path, char **why)
     *why = NULL;
     strcpy(program, child_program());
     buf_init(&output, 8192);
-    pid = spawn(arguments, NULL, &fd);
+    pid = spawn(folder, arguments, NULL, &fd);
     if (pid > 0) {
         struct pollfd wait = {.fd = fd, .events = POLLIN};
 
@@ -134,13 +146,13 @@ int child_test(const char *path, char **why)
     return status == 0 ? 0 : -1;
 }
 
-int child_start(struct child *child, const char *path, char *environment)
+int child_start(struct child *child, const char *folder, char *environment)
 {
-    char program[64], *argument = mem_printf("--conf-file=%s", path);
+    char program[64], *argument = mem_printf("--conf-file=%s/" CHILD_CONFIG, folder);
     char *arguments[] = {program, argument, NULL};
 
     strcpy(program, child_program());
-    child->pid = spawn(arguments, environment, &child->log_fd);
+    child->pid = spawn(folder, arguments, environment, &child->log_fd);
     free(argument);
     if (child->pid < 0)
         return -1;

@@ -2,8 +2,9 @@
  * child: dnsmasq as a foreground child of riad-dhcp.
  *
  * It is checked before it is started (`dnsmasq --test`), dies with its parent (PR_SET_PDEATHSIG),
- * keeps the three rights of riad-dhcp and nothing more, writes to our log line by line, and is
- * started again after 0, 1, 2, 4, then every 8 s when it ends by itself.
+ * keeps the three rights of riad-dhcp and nothing more, sees none of what riad-dhcp sees but the
+ * folder with what is generated for it (Landlock), writes to our log line by line, and is started
+ * again after 0, 1, 2, 4, then every 8 s when it ends by itself.
  */
 #ifndef DHCP_CHILD_H
 #define DHCP_CHILD_H
@@ -13,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#define CHILD_CONFIG "dnsmasq.conf"
 
 struct child {
     pid_t pid;       /* -1: it does not run */
@@ -30,12 +33,12 @@ void child_init(struct child *child);
 /* The path of the dnsmasq program; NULL if there is none. Static memory. */
 const char *child_program(void);
 
-/* Whether dnsmasq accepts the configuration at path. 0; -1 with its first complaint in *why (yours
- * to free). */
-int child_test(const char *path, char **why);
+/* Whether dnsmasq accepts CHILD_CONFIG in that folder. 0; -1 with its first complaint in *why
+ * (yours to free). */
+int child_test(const char *folder, char **why);
 
-/* Starts it. environment is NAME=VALUE for its script. 0, or -1, logged. */
-int child_start(struct child *child, const char *path, char *environment);
+/* Starts it with that. environment is NAME=VALUE for its script. 0, or -1, logged. */
+int child_start(struct child *child, const char *folder, char *environment);
 
 /* Ends it and waits for that. Not running is fine. */
 void child_stop(struct child *child);

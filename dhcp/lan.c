@@ -336,7 +336,7 @@ static int write_config(const struct lan *lan, unsigned duty, const char *path)
 
 static bool start(struct lan *lan, unsigned duty)
 {
-    char *path = mem_printf("%s/dnsmasq.conf", lan->folder), *why = NULL, sentence[300];
+    char *path = mem_printf("%s/" CHILD_CONFIG, lan->folder), *why = NULL, sentence[300];
     bool good = false;
 
     if (child_program() == NULL)
@@ -346,9 +346,9 @@ static bool start(struct lan *lan, unsigned duty)
     else if (write_config(lan, duty, path) < 0 || leases_write_snapshot(&lan->leases) < 0 ||
              leases_write_names(&lan->leases) < 0)
         trouble(lan, LAN_TROUBLE, "cannot write to %s", lan->folder);
-    else if (child_test(path, &why) < 0)
+    else if (child_test(lan->folder, &why) < 0)
         trouble(lan, LAN_TROUBLE, "dnsmasq refuses its configuration: %s", why);
-    else if (child_start(&lan->child, path, lan->environment) < 0)
+    else if (child_start(&lan->child, lan->folder, lan->environment) < 0)
         trouble(lan, LAN_TROUBLE, "dnsmasq could not be started");
     else
         good = true;

@@ -161,7 +161,7 @@ int main(int argc, char **argv)
     mdns_open(&mdns, &config);
     store = open_store(&config, &service);
     if (store != NULL && lan_open(&lan, &service, &config, store) == 0) {
-        if (confine(&config) == 0 && sandbox_calls(SERVICE_DHCP) == 0)
+        if (confine(&config) == 0 && sandbox_calls(SERVICE_DHCP, -1) == 0)
             result = serve(&service, &config, &lan, &mdns);
         lan_close(&lan);
     }

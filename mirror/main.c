@@ -141,7 +141,7 @@ static int open_all(struct mirror_service *self)
     self->seen = event_last(with->store);
     self->flights = flights_new(with);
     self->renew = renew_new(with, self->flights);
-    return sandbox_calls(SERVICE_MIRROR);
+    return sandbox_calls(SERVICE_MIRROR, -1);
 }
 
 static void close_all(struct mirror_service *self)
@@ -165,7 +165,7 @@ static int serve(struct mirror_service *self)
 
 static int tell_sizes(struct mirror_service *self, int fd)
 {
-    if (open_link(self) < 0 || sandbox_calls(SERVICE_MIRROR) < 0)
+    if (open_link(self) < 0 || sandbox_calls(SERVICE_MIRROR, -1) < 0)
         return EXIT_FAILURE;
     return sizes_answer(&self->with, &self->service, fd) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -177,12 +177,15 @@ static int open_hostkey(const struct kept *kept)
     return fd;
 }
 
-/* Who leaves the network alone needs no right over it. */
+/* Who leaves the network alone needs no right over it. As root, dnsmasq insists on setting its
+ * groups. */
 static uint64_t capabilities_of(const struct kept *kept)
 {
-    if (kept->id == SERVICE_DHCP && !*kept->keeping->config.lan.interface)
+    uint64_t needed = kinds[kept->id].capabilities;
+
+    if (needed == 0 || !*kept->keeping->config.lan.interface)
         return 0;
-    return kinds[kept->id].capabilities;
+    return kept->keeping->dhcp.change ? needed : needed | CAP(SETGID);
 }
 
 static pid_t start_process(struct kept *kept, const char *program, int keeper_fd)

@@ -151,9 +151,10 @@ static void keep_capabilities(uint64_t keep)
 
 static void become(const struct spawn *spawn)
 {
+    if (geteuid() == 0)
+        drop_bounding_set(spawn->capabilities); /* what root would be given by exec(2), too */
     if (!spawn->account->change)
         return;
-    drop_bounding_set(spawn->capabilities);
     if (spawn->capabilities && prctl(PR_SET_KEEPCAPS, 1) < 0)
         fail("cannot keep capabilities");
     if (account_become(spawn->account) < 0)

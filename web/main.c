@@ -106,7 +106,7 @@ static int serve(struct room *room)
     room->probe_fd = probe_open(room->listens[0]);
     if (room->web.http == NULL || room->probe_fd < 0)
         return -1;
-    return sandbox_calls(SERVICE_WEB);
+    return sandbox_calls(SERVICE_WEB, room->probe_fd);
 }
 
 static void reload(struct room *room)
