@@ -4,7 +4,8 @@
 
 Commands come a line each on standard input: `add N` brings N new devices, `end` ends. Each device
 asks until it has an address, keeps it, renews it about once a second, and now and then comes anew
-as one that forgot everything. Every acknowledgement is a line on standard output: the monotonic
+as one that forgot everything. By ARP it answers for its address with its own MAC, as devices do:
+that is how a box that lost a lease learns whose it is. Every acknowledgement is a line on standard output: the monotonic
 time, MAC, address; `nak` stands for the address where a renewal was refused.
 """
 
@@ -12,7 +13,6 @@ import random
 import select
 import socket
 import struct
-import subprocess
 import sys
 import time
 
@@ -49,13 +49,11 @@ class Device:
         if kind == OFFER:
             self.offer, self.server, self.next = address, server, 0
         elif kind == ACK:
-            fresh, self.ip = self.ip is None, address
+            self.ip = address
             print(time.monotonic(), self.mac.hex(), address, flush=True)
-            return fresh
         elif kind == NAK:
             print(time.monotonic(), self.mac.hex(), "nak", flush=True)
             self.ip = None
-        return False
 
 
 def options(data):
@@ -69,15 +67,34 @@ def options(data):
     return found
 
 
+def answer_arp(frames, devices):
+    """RFC 826: who has an address says so."""
+    while True:
+        try:
+            ask = frames.recv(2000)
+        except BlockingIOError:
+            return
+        if len(ask) < 42 or ask[14:22] != b"\0\1\x08\0\6\4\0\1":
+            continue
+        asker, address = ask[22:32], socket.inet_ntoa(ask[38:42])
+        for device in devices.values():
+            if device.ip == address:
+                frames.send(ask[6:12] + device.mac + ask[12:21] + b"\2" + device.mac + ask[38:42] + asker)
+
+
 def main():
     interface, chance = sys.argv[1], random.Random(sys.argv[2])
+    frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+    frames.bind((interface, 0x0806))
+    frames.setblocking(False)
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     sock.bind(("0.0.0.0", 68))
     devices = {}
     while True:
-        ready = select.select([sock, sys.stdin], [], [], 0.02)[0]
+        ready = select.select([sock, sys.stdin, frames], [], [], 0.02)[0]
+        answer_arp(frames, devices)
         if sys.stdin in ready:
             words = sys.stdin.readline().split()
             if not words or words[0] == "end":
@@ -91,9 +108,7 @@ def main():
             if device and len(data) > 240 and struct.unpack("!I", data[4:8])[0] == device.transaction:
                 found = options(data)
                 address = socket.inet_ntoa(data[16:20])
-                if device.hear(found.get(53, b"\0")[0], address, found.get(54, b"")):
-                    # It answers for its address from now on, as devices do.
-                    subprocess.run(["ip", "addr", "add", address + "/32", "dev", interface], capture_output=True)
+                device.hear(found.get(53, b"\0")[0], address, found.get(54, b""))
         now = time.monotonic()
         for device in devices.values():
             if device.next <= now:

@@ -58,7 +58,8 @@ class Storm:
                 continue
             if addresses.get(mac, address) != address:
                 excused = any(first[mac] < cut < first[mac] + 1 + 0.5 * PATIENCE for cut in cuts)
-                assert excused, f"{mac} had {addresses[mac]} and was given {address}"
+                story = [row for row in self.heard if row[1] == mac and row[0] > when - 30]
+                assert excused, f"{mac} had {addresses[mac]} and was given {address}: {story}; {cuts[-9:]}"
                 owners.pop(addresses[mac], None)
             assert owners.get(address, mac) == mac, f"{address} was given to {owners[address]} and to {mac}"
             if addresses.get(mac) != address:
