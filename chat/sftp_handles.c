@@ -2,7 +2,6 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "base/when.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -303,7 +302,7 @@ void sftp_arrival_attrs(const struct sftp *sftp, const struct drop_arrival *arri
     const struct drop_file file = {
         .size = drop_arrival_length(arrival),
         .person_id = sftp->actor.person_id,
-        .modified_at = when_wall_ms(),
+        .modified_at = drop_arrival_modified(arrival),
         .yours = true,
     };
 

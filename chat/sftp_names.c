@@ -310,9 +310,19 @@ void sftp_mkdir(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
 void sftp_rmdir(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
 {
     char path[DROP_PATH_MAX];
+    enum drop_result result;
+    struct drop_file file;
 
-    if (sftp_get_path(sftp, id, in, path))
-        sftp_put_result(sftp, id, drop_remove_folder(sftp->drop, path, &sftp->actor));
+    if (!sftp_get_path(sftp, id, in, path))
+        return;
+    result = drop_remove_folder(sftp->drop, path, &sftp->actor);
+    /* Who may not remove a file is asked this next by some clients, which tell this answer. */
+    if (result == DROP_NOT_FOUND &&
+        drop_look_as(sftp->drop, path, &sftp->actor, &file) == DROP_OK && !file.folder)
+        sftp_put_status(sftp, id, file.yours ? SFTP_FX_FAILURE : SFTP_FX_PERMISSION_DENIED,
+                        "That is no folder.");
+    else
+        sftp_put_result(sftp, id, result);
 }
 
 /* What this client writes just now is only called otherwise when it is published. */

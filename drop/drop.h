@@ -179,8 +179,10 @@ int64_t drop_arrival_length(const struct drop_arrival *arrival);
 int64_t drop_arrival_size(const struct drop_arrival *arrival); /* -1 not known */
 int drop_arrival_fd(const struct drop_arrival *arrival); /* to read back from; the arrival's */
 enum drop_result drop_arrival_set_size(struct drop_arrival *arrival, int64_t size);
-/* The published file gets this time rather than that of its last byte. */
+/* The published file gets this time rather than that of its last byte; an own file that has the
+ * same bytes already gets it, too. */
 void drop_arrival_set_modified(struct drop_arrival *arrival, int64_t modified_ms);
+int64_t drop_arrival_modified(const struct drop_arrival *arrival);
 
 /* Lets others see it although little has come so far: for one whose uploader has sent nothing more
  * for DROP_SHOWN_AFTER_MS. Costs nothing once it is shown. */

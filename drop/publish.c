@@ -307,6 +307,8 @@ static enum drop_result finish(struct landing *landing, enum drop_result result,
         drop_pause(arrival);
         return result;
     }
+    if (!result && landing->same && arrival->modified_ms >= 0 && landing->there.yours)
+        drop_set_modified(arrival->drop, landing->path, arrival->modified_ms, &arrival->actor);
     if (!result && drop_index_get(arrival->drop, landing->path, &arrival->actor, file) != 1)
         result = DROP_FAILED;
     if (!result)

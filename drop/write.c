@@ -46,6 +46,15 @@ void drop_arrival_set_modified(struct drop_arrival *arrival, int64_t modified_ms
     arrival->modified_ms = modified_ms;
 }
 
+int64_t drop_arrival_modified(const struct drop_arrival *arrival)
+{
+    struct stat part;
+
+    if (arrival->modified_ms >= 0 || fstat(arrival->fd, &part))
+        return arrival->modified_ms;
+    return drop_ms(part.st_mtim);
+}
+
 enum drop_result drop_arrival_set_size(struct drop_arrival *arrival, int64_t size)
 {
     int64_t max = arrival->drop->config->web.max_file, space = drop_space(arrival->drop);

@@ -329,12 +329,29 @@ def test_psftp(box, tmp_path):
     (tmp_path / "p.bin").write_bytes(content)
     run(needs("puttygen"), box.key("ada"), "-O", "private", "-o", tmp_path / "ada.ppk")
     fingerprint = re.search(r"SHA256:\S+", box.wait_log("host key:"))[0]
-    script = f"put {tmp_path}/p.bin p.bin\nmv p.bin q.bin\nget q.bin {tmp_path}/back\nls\ndel q.bin\n"
-    done = run(psftp, "-batch", "-hostkey", fingerprint, "-i", tmp_path / "ada.ppk", "-P",
-               box.ssh_port, "-b", "/dev/stdin", "ada@127.0.0.1", input=script)  # fmt: skip
+    script = f"""put {tmp_path}/p.bin p.bin
+mv p.bin q.bin
+get q.bin {tmp_path}/back
+ls
+del q.bin
+mkdir putty
+cd putty
+put {tmp_path}/p.bin r.bin
+chmod 600 r.bin
+mkdir empty
+rmdir empty
+"""
+    putty = ["-batch", "-hostkey", fingerprint, "-i", tmp_path / "ada.ppk", "-P", box.ssh_port]
+    done = run(psftp, *putty, "-b", "/dev/stdin", "ada@127.0.0.1", input=script)
     assert "q.bin" in done.stdout
     assert (tmp_path / "back").read_bytes() == content
-    assert lies(box, "q.bin") is None
+    assert lies(box, "q.bin") is None and lies(box, "putty/r.bin") == content
+    assert not (box.state / "drop/putty/empty").exists()
+    for protocol in ("-sftp", "-scp"):
+        there = f"ada@127.0.0.1:putty/by{protocol}.bin"
+        run(needs("pscp"), *putty, protocol, "-p", tmp_path / "p.bin", there)
+        run(needs("pscp"), *putty, protocol, there, tmp_path / f"back{protocol}")
+        assert (tmp_path / f"back{protocol}").read_bytes() == content
 
 
 def test_rclone(box, tmp_path):
@@ -353,20 +370,33 @@ def test_rclone(box, tmp_path):
     run(*line, "moveto", remote + "rclone/0.bin", remote + "rclone/moved.bin")
     run(*line, "copy", remote + "rclone", tmp_path / "back")
     assert (tmp_path / "back" / "moved.bin").read_bytes() == some_bytes(300_000, 0)
+    sync = run(*line, "sync", "-v", tree, remote + "rclone", "--exclude", "[0m]*")
+    assert "nothing to transfer" in sync.stderr, sync.stderr
+    assert "Free:" in run(*line, "about", remote).stdout
+    run(*line, "rcat", remote + "rclone/piped", input="from a pipe")
+    assert run(*line, "cat", remote + "rclone/piped").stdout == "from a pipe"
     run(*line, "purge", remote + "rclone")
     assert not (box.state / "drop/rclone").exists()
+    box.ssh("bob", "drop", "bobs.txt", input="bob's")
+    assert "permission denied" in run(*line, "deletefile", remote + "bobs.txt", check=1).stderr
+    assert lies(box, "bobs.txt") == b"bob's"
 
 
 def test_lftp(box, tmp_path):
     lftp = needs("lftp")
-    (tmp_path / "l.bin").write_bytes(some_bytes(500_000, 6))
+    content = some_bytes(500_000, 6)
+    (tmp_path / "l.bin").write_bytes(content)
+    (tmp_path / "tree" / "deep").mkdir(parents=True)
+    (tmp_path / "tree" / "deep" / "x.txt").write_text("x")
     ssh = " ".join(["ssh", "-a", "-x", *box.ssh_options(box.key("ada")), "-p", str(box.ssh_port)])
     script = (
         f'set sftp:connect-program "{ssh}"; open -u ada, sftp://127.0.0.1; '
-        f"put {tmp_path}/l.bin; get l.bin -o {tmp_path}/back; mv l.bin m.bin; rm m.bin; bye"
+        f"put {tmp_path}/l.bin; get l.bin -o {tmp_path}/back; mv l.bin m.bin; "
+        f"pget -n 3 m.bin -o {tmp_path}/pieces; rm m.bin; mirror -R {tmp_path}/tree mirrored; bye"
     )
     run(lftp, "-c", script, env={**os.environ, "HOME": str(tmp_path)})
-    assert (tmp_path / "back").read_bytes() == some_bytes(500_000, 6)
+    assert (tmp_path / "back").read_bytes() == content == (tmp_path / "pieces").read_bytes()
+    assert lies(box, "m.bin") is None and lies(box, "mirrored/deep/x.txt") == b"x"
 
 
 def test_sshfs(box, tmp_path):
@@ -396,6 +426,16 @@ def test_sshfs(box, tmp_path):
         os.truncate(mount / "folder" / "moved.bin", 5)
         wait_for(lambda: lies(box, "folder/moved.bin") == content[:5], "the cut file")
         assert os.statvfs(mount).f_bavail > 0
+        # touch(1) and cp(1) set times of what they have open.
+        run("touch", "-d", "2021-01-01", mount / "folder" / "moved.bin")
+        wait_for(lambda: (box.state / "drop/folder/moved.bin").stat().st_mtime < 1.62e9, "the time")
+        (tmp_path / "old").write_text("old")
+        os.utime(tmp_path / "old", (1e9, 1e9))
+        run("cp", "-p", tmp_path / "old", mount / "folder" / "old")
+        assert (mount / "folder" / "old").stat().st_mtime == 1e9
+        wait_for(lambda: lies(box, "folder/old") == b"old", "the old file")
+        assert (box.state / "drop/folder/old").stat().st_mtime == 1e9
+        (mount / "folder" / "old").unlink()
         (mount / "folder" / "moved.bin").unlink()
         (mount / "folder").rmdir()
     finally:

@@ -139,6 +139,35 @@ static void times_are_set(void **state)
     close(fd);
 }
 
+/* touch(1) over sshfs: opened, given a time, closed; not a byte changes. */
+static void times_are_set_with_the_same_bytes(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_wish wish = {
+        .path = "a", .actor = at->ada, .size = -1, .replace = true, .exact = true, .copy = true};
+    struct drop_arrival *arrival;
+    struct drop_file file;
+    bool same = false;
+
+    put(at, "a", "1");
+    assert_int_equal(drop_begin(at->drop, &wish, &arrival), DROP_OK);
+    drop_arrival_set_modified(arrival, 1234567000);
+    assert_int_equal(drop_arrival_modified(arrival), 1234567000);
+    assert_int_equal(drop_publish(arrival, &file, &same, NULL), DROP_OK);
+    assert_true(same);
+    assert_int_equal(file.modified_at, 1234567000);
+
+    /* Somebody else who brings them, too, changes nothing. */
+    wish = (struct drop_wish){.path = "a", .actor = at->bob, .size = 1, .exact = true};
+    assert_int_equal(drop_begin(at->drop, &wish, &arrival), DROP_OK);
+    assert_true(drop_arrival_modified(arrival) > 1234567000);
+    assert_int_equal(drop_write(arrival, "1", 1), DROP_OK);
+    drop_arrival_set_modified(arrival, 7000);
+    assert_int_equal(drop_publish(arrival, &file, &same, NULL), DROP_OK);
+    assert_true(same);
+    assert_int_equal(file.modified_at, 1234567000);
+}
+
 /* ---- lists ---- */
 
 static void join(void *context, const struct drop_file *file)
@@ -418,6 +447,7 @@ int main(void)
         DROP_TEST(files_are_renamed),
         DROP_TEST(folders_are_renamed_with_what_is_in_them),
         DROP_TEST(times_are_set),
+        DROP_TEST(times_are_set_with_the_same_bytes),
         DROP_TEST(lists_are_right),
         DROP_TEST(lists_know_people_and_days),
         DROP_TEST(hands_are_followed),
