@@ -233,7 +233,7 @@ static enum drop_result check_wish(struct drop *drop, const struct drop_wish *wi
 {
     enum drop_result result = drop_check(wish->path, path);
 
-    if (!result && drop_path_on_shelf(path))
+    if (!result && drop_path_like_shelf(path))
         result = DROP_NOT_ALLOWED;
     if (!result)
         result = drop_may_store(drop, &wish->actor);

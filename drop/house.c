@@ -24,7 +24,7 @@ static enum drop_result check_writable(const char *asked, char *path)
 {
     enum drop_result result = drop_check(asked, path);
 
-    return !result && drop_path_on_shelf(path) ? DROP_NOT_ALLOWED : result;
+    return !result && drop_path_like_shelf(path) ? DROP_NOT_ALLOWED : result;
 }
 
 static bool may(const struct drop_actor *actor, const struct drop_file *file)

@@ -184,3 +184,12 @@ bool drop_path_on_shelf(const char *path)
 {
     return strncmp(path, "shelf", 5) == 0 && (path[5] == '/' || path[5] == '\0');
 }
+
+bool drop_path_like_shelf(const char *path)
+{
+    char *folded = drop_path_fold(path);
+    bool like = drop_path_on_shelf(folded);
+
+    free(folded);
+    return like;
+}

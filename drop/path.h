@@ -49,5 +49,7 @@ char *drop_path_fold(const char *path);
 
 /* Whether path is shelf or within it. */
 bool drop_path_on_shelf(const char *path);
+/* The same for everything that is called so in another case: some clients make no difference. */
+bool drop_path_like_shelf(const char *path);
 
 #endif

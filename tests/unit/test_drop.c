@@ -138,6 +138,8 @@ static void what_cannot_be_is_refused_at_once(void **state)
     assert_int_equal(begin(at, "", &at->ada, 1, true, true, &arrival), DROP_BAD_PATH);
     assert_int_equal(begin(at, ".arriving/x", &at->ada, 1, true, true, &arrival), DROP_BAD_PATH);
     assert_int_equal(begin(at, "shelf/x", &at->host, 1, true, true, &arrival), DROP_NOT_ALLOWED);
+    assert_int_equal(begin(at, "SHELF/x", &at->host, 1, true, true, &arrival), DROP_NOT_ALLOWED);
+    assert_int_equal(begin(at, "\u017fhelf", &at->host, 1, true, true, &arrival), DROP_NOT_ALLOWED);
     assert_int_equal(begin(at, "folder", &at->ada, 1, true, true, &arrival), DROP_IS_FOLDER);
     assert_int_equal(begin(at, "folder/file/x", &at->ada, 1, true, true, &arrival), DROP_TAKEN);
     at->config.web.max_file = 100;

@@ -94,6 +94,7 @@ static void files_are_renamed(void **state)
     assert_int_equal(drop_rename(at->drop, "a", "no/such", &at->ada, true), DROP_NOT_FOUND);
     assert_int_equal(drop_rename(at->drop, "z", "y", &at->ada, true), DROP_NOT_FOUND);
     assert_int_equal(drop_rename(at->drop, "a", "shelf/a", &at->host, true), DROP_NOT_ALLOWED);
+    assert_int_equal(drop_rename(at->drop, "a", "Shelf", &at->host, true), DROP_NOT_ALLOWED);
     assert_int_equal(drop_rename(at->drop, "a", "b", &at->ada, true), DROP_OK);
     assert_string_equal(content(at, "b"), "one");
     assert_null(content(at, "a"));
