@@ -155,20 +155,32 @@ static int make_folder(const struct drop *drop, const char *path)
     return result;
 }
 
-int drop_make_parents(const struct drop *drop, const char *path)
+static int make_folders(const struct drop *drop, char *folder)
 {
-    char folder[DROP_PATH_MAX];
-    struct stat there;
-
-    drop_path_folder(path, folder);
-    if (!*folder || (drop_stat(drop, folder, &there) == 0 && S_ISDIR(there.st_mode)))
-        return 0;
     for (char *slash = folder; (slash = strchr(slash, '/')); *slash++ = '/') {
         *slash = '\0';
         if (make_folder(drop, folder))
             return -1;
     }
     return make_folder(drop, folder);
+}
+
+enum drop_result drop_make_parents(struct drop *drop, const char *path)
+{
+    char folder[DROP_PATH_MAX];
+    struct stat there;
+    enum drop_result result = DROP_OK;
+
+    drop_path_folder(path, folder);
+    if (!*folder || (drop_stat(drop, folder, &there) == 0 && S_ISDIR(there.st_mode)))
+        return DROP_OK;
+    if (store_begin(drop->store, STORE_SOON))
+        return DROP_FAILED;
+    if (drop_index_parents(drop, path, when_wall_ms()))
+        result = DROP_FAILED;
+    else if (make_folders(drop, folder))
+        result = drop_failure("make the folders of", path);
+    return store_end(drop->store, result ? -1 : 0) && !result ? DROP_FAILED : result;
 }
 
 int drop_sync_parent(const struct drop *drop, const char *path)

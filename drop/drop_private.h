@@ -46,8 +46,9 @@ int drop_open_at(const struct drop *drop, const char *path, int flags, mode_t mo
 int drop_stat(const struct drop *drop, const char *path, struct stat *out);
 /* The folder that holds path, open; *name is the last part of path. -1 with errno. */
 int drop_open_parent(const struct drop *drop, const char *path, const char **name);
-/* Makes the folders above path on disk and syncs them. 0, or -1 with errno. */
-int drop_make_parents(const struct drop *drop, const char *path);
+/* Makes the folders above path, on disk (synced) and in the index, within one transaction: nobody
+ * takes them for made by hand. */
+enum drop_result drop_make_parents(struct drop *drop, const char *path);
 /* fsync of the folder that holds path. 0, or -1, logged. */
 int drop_sync_parent(const struct drop *drop, const char *path);
 /* What a failed call means: DROP_NO_SPACE for a full disk, else DROP_FAILED, logged. */

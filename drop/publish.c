@@ -232,9 +232,8 @@ static enum drop_result land_at(struct landing *landing)
         landing->there = (struct drop_file){.id = 0};
         if (arrival->has_match)
             return DROP_CHANGED;
-        if (drop_make_parents(arrival->drop, landing->path))
-            return drop_failure("make the folders of", landing->path);
-        return land_new(landing);
+        result = drop_make_parents(arrival->drop, landing->path);
+        return result ? result : land_new(landing);
     }
     if (result)
         return result;

@@ -80,6 +80,29 @@ static void folders_made_by_themselves_stay(void **state)
     assert_int_equal(drop_remove_folder(at->drop, "made", &at->ada), DROP_NOT_FOUND);
 }
 
+static struct drop *watching;
+
+/* What the keeper does as soon as it hears of a new folder. */
+static void look_meanwhile(const char *step)
+{
+    if (strcmp(step, "intent") == 0)
+        drop_look_again(watching, "", "way");
+}
+
+static void folders_made_on_the_way_go_with_their_last_file(void **state)
+{
+    struct dropping *at = *state;
+
+    watching = at->drop;
+    drop_steps_to(look_meanwhile);
+    put(at, "way/to/it", "x");
+    drop_steps_to(NULL);
+    assert_int_equal(number(at, "SELECT count(*) FROM folder WHERE made"), 0);
+    assert_int_equal(drop_remove(at->drop, "way/to/it", &at->ada), DROP_OK);
+    assert_int_not_equal(access(below(at, "drop/way"), F_OK), 0);
+    assert_int_equal(number(at, "SELECT count(*) FROM folder"), 0);
+}
+
 static void files_are_renamed(void **state)
 {
     struct dropping *at = *state;
@@ -445,6 +468,7 @@ int main(void)
         DROP_TEST(removing_cancels_an_own_part),
         DROP_TEST(what_guests_dropped_can_be_adopted),
         DROP_TEST(folders_made_by_themselves_stay),
+        DROP_TEST(folders_made_on_the_way_go_with_their_last_file),
         DROP_TEST(files_are_renamed),
         DROP_TEST(folders_are_renamed_with_what_is_in_them),
         DROP_TEST(times_are_set),
