@@ -401,3 +401,13 @@ void when_size_text(int64_t bytes, char *out)
     else
         snprintf(out, WHEN_MAX, "%.0f %s", value, units[unit]);
 }
+
+void when_limit_text(int64_t bytes, char *out)
+{
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+    size_t unit = 0;
+
+    for (; unit < 4 && (bytes >= 10240 || (bytes >= 1024 && bytes % 1024 == 0)); bytes /= 1024)
+        unit++;
+    snprintf(out, WHEN_MAX, "%" PRId64 " %s", bytes, units[unit]);
+}

@@ -53,5 +53,7 @@ int when_size_parse(const char *text, int64_t *bytes);
 /* For people: `3 s`, `5 min`, `2 h`, `4 days`; and `12 kB`, `3.4 MB` (powers of 1000). */
 void when_duration_text(int64_t seconds, char *out);
 void when_size_text(int64_t bytes, char *out);
+/* A limit as it was configured, by powers of 1024, never more than it is. */
+void when_limit_text(int64_t bytes, char *out);
 
 #endif

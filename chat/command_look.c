@@ -400,7 +400,8 @@ void command_rm(struct store *store, struct request *request)
     }
     result = drop_remove(drop, request->arguments, &actor);
     if (result != DROP_OK)
-        command_fail(request, 1, "%.200s: %s", request->arguments, drop_result_text(result));
+        command_fail(request, 1, "%.200s: %s", request->arguments,
+                     drop_refusal_text(result, request->arguments));
     else if (request->door != DOOR_EXEC)
         command_say(request, "removed %s", request->arguments);
     drop_close(drop);

@@ -223,7 +223,7 @@ static int receive_file(struct scp *scp, const char *folder, int64_t size, const
         return 0;
     result = drop_begin(scp->sftp->drop, &wish, &arrival);
     if (result)
-        return complain(scp, path, drop_result_text(result));
+        return complain(scp, path, drop_refusal_text(result, path));
     scp->arrival = arrival;
     broken = agree(scp) || take_file(scp, arrival, size, &result);
     scp->arrival = NULL;
@@ -238,7 +238,7 @@ static int receive_file(struct scp *scp, const char *folder, int64_t size, const
         drop_abandon(arrival);
     else
         result = drop_publish(arrival, &file, NULL, NULL);
-    return result ? complain(scp, path, drop_result_text(result)) : agree(scp);
+    return result ? complain(scp, path, drop_refusal_text(result, path)) : agree(scp);
 }
 
 /* Enters a folder, making it if need be; *path becomes its path. 0, or -1: answered. */
@@ -252,7 +252,7 @@ static int enter(struct scp *scp, const char *name, char *path)
     result = is_folder(scp, below) ? DROP_OK
                                    : drop_make_folder(scp->sftp->drop, below, &scp->sftp->actor);
     if (result) {
-        complain(scp, below, drop_result_text(result));
+        complain(scp, below, drop_refusal_text(result, below));
         return -1;
     }
     strcpy(path, below);
@@ -361,7 +361,7 @@ static int send_file(struct scp *scp, const char *path)
     enum drop_result found = drop_read(scp->sftp->drop, path, &file, &fd);
 
     if (found)
-        return complain(scp, path, drop_result_text(found));
+        return complain(scp, path, drop_refusal_text(found, path));
     length = snprintf(line, sizeof line, "C0644 %" PRId64 " %s\n", file.size, drop_path_name(path));
     result = send_times(scp, &file) || send_bytes(scp, line, (size_t)length) || !agreed(scp) ||
              send_content(scp, fd, file.size);
@@ -440,7 +440,8 @@ static void send_all(struct scp *scp)
             continue;
         }
         result = drop_look(scp->sftp->drop, path, &file);
-        broken = result ? complain(scp, path, drop_result_text(result)) : send_any(scp, &file);
+        broken =
+            result ? complain(scp, path, drop_refusal_text(result, path)) : send_any(scp, &file);
     }
     scp->status |= broken != 0;
 }

@@ -71,7 +71,7 @@ static int drop_in(const struct transfer *transfer, struct drop *drop)
     bool lost = false, same = false;
 
     if (result != DROP_OK)
-        return fail(transfer, drop_result_text(result));
+        return fail(transfer, drop_refusal_text(result, transfer->path));
     result = fill(transfer, arrival, &lost);
     if (lost && result == DROP_OK) {
         drop_pause(arrival);
@@ -79,10 +79,11 @@ static int drop_in(const struct transfer *transfer, struct drop *drop)
     }
     if (result != DROP_OK) {
         drop_abandon(arrival);
-        return fail(transfer, drop_result_text(result));
+        return fail(transfer, drop_refusal_text(result, transfer->path));
     }
     result = drop_publish(arrival, &file, &same, NULL);
-    return result == DROP_OK ? answer(transfer, &file) : fail(transfer, drop_result_text(result));
+    return result == DROP_OK ? answer(transfer, &file)
+                             : fail(transfer, drop_refusal_text(result, transfer->path));
 }
 
 static int get_out(const struct transfer *transfer, struct drop *drop)
@@ -95,7 +96,7 @@ static int get_out(const struct transfer *transfer, struct drop *drop)
     enum drop_result result = drop_read(drop, transfer->path, &file, &fd);
 
     if (result != DROP_OK)
-        return fail(transfer, drop_result_text(result));
+        return fail(transfer, drop_refusal_text(result, transfer->path));
     block = mem_alloc(PIECE);
     while ((got = read(fd, block, PIECE)) > 0)
         if (pipe->write(pipe->context, block, (size_t)got) != 0)

@@ -39,6 +39,17 @@ const char *drop_result_text(enum drop_result result)
     return result < 0 ? "That failed; the box's log says why." : results[result].text;
 }
 
+const char *drop_refusal_text(enum drop_result result, const char *path)
+{
+    char checked[DROP_PATH_MAX];
+    enum drop_path_verdict verdict;
+
+    if (result != DROP_BAD_PATH)
+        return drop_result_text(result);
+    verdict = drop_path_check(path, strlen(path), checked);
+    return verdict == DROP_PATH_GOOD ? drop_result_text(result) : drop_path_rule(verdict);
+}
+
 int drop_result_status(enum drop_result result)
 {
     return result < 0 ? 500 : results[result].status;

@@ -58,6 +58,8 @@ enum drop_result {
     DROP_RESULTS,
 };
 const char *drop_result_text(enum drop_result result);
+/* The same of a path: for DROP_BAD_PATH the rule that it breaks. */
+const char *drop_refusal_text(enum drop_result result, const char *path);
 int drop_result_status(enum drop_result result);
 
 /* One entry of the index, or a folder. */

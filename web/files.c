@@ -223,37 +223,56 @@ static void answer_at(struct call *call, const char *path)
     fs_close(fd);
 }
 
-void files_answer(struct call *call)
+/* Whether something is there or on its way, and under which path. */
+static bool is_known(struct call *call, const char *asked, char *path)
 {
-    if (http_query_has(call->http, "qr")) {
-        struct buf address;
-        buf_init(&address, 8 * HTTP_PATH_MAX);
-        web_file_address(call->http, call->rest, &address);
-        page_qr(call, buf_text(&address));
-        buf_done(&address);
+    struct drop_file file;
+    struct drop_coming coming;
+    int fd = -1;
+    const char *known = asked;
+    if (drop_look(call->drop, asked, &file) == DROP_OK)
+        known = file.path;
+    else if (!drop_is_young(asked))
+        known = drop_follow(call->drop, asked, &coming, &fd) == DROP_OK ? coming.path : NULL;
+    fs_close(fd);
+    if (known != NULL)
+        snprintf(path, DROP_PATH_MAX, "%s", known);
+    return known != NULL;
+}
+
+static void answer_qr(struct call *call)
+{
+    char path[DROP_PATH_MAX];
+    struct buf address;
+    if (!is_known(call, call->rest, path)) {
+        upload_refuse(call, DROP_NOT_FOUND, call->rest);
         return;
     }
-    answer_at(call, call->rest);
+    buf_init(&address, 8 * HTTP_PATH_MAX);
+    web_file_address(call->http, call->rest, &address);
+    page_qr(call, buf_text(&address));
+    buf_done(&address);
+}
+
+void files_answer(struct call *call)
+{
+    if (http_query_has(call->http, "qr"))
+        answer_qr(call);
+    else
+        answer_at(call, call->rest);
 }
 
 void files_bare(struct call *call)
 {
-    struct drop_file file;
-    struct drop_coming coming;
+    char path[DROP_PATH_MAX];
     struct buf location;
-    int fd = -1;
-    bool there = drop_look(call->drop, call->rest, &file) == DROP_OK;
-    bool young = !there && drop_is_young(call->rest);
-    if (young)
-        snprintf(coming.path, sizeof coming.path, "%s", call->rest);
-    if (!there && !young && drop_follow(call->drop, call->rest, &coming, &fd) != DROP_OK) {
+    if (!is_known(call, call->rest, path)) {
         reply_error(call->http, 404, "There is nothing at this address.");
         return;
     }
-    fs_close(fd);
     buf_init(&location, 4 * HTTP_PATH_MAX);
     buf_puts(&location, "/files/");
-    url_encode(&location, there ? file.path : coming.path, true);
+    url_encode(&location, path, true);
     if (*call->http->query != '\0')
         buf_printf(&location, "?%s", call->http->query);
     if (call->http->method == HTTP_HEAD)
@@ -283,6 +302,12 @@ void files_delete(struct call *call)
     enum drop_result result = file.folder
                                   ? drop_remove_folder(call->drop, call->rest, &call->visitor.actor)
                                   : drop_remove(call->drop, call->rest, &call->visitor.actor);
+    if (result == DROP_NOT_YOURS && !call->visitor.known) {
+        reply_error(call->http, 403,
+                    "That is not yours here: a guest deletes with the browser, or the Drop-Token, "
+                    "that dropped it.");
+        return;
+    }
     if (result != DROP_OK) {
         upload_refuse(call, result, call->rest);
         return;

@@ -73,16 +73,6 @@ static const char *trouble_of(const struct call *call)
     return trouble;
 }
 
-/* A limit as it was configured, by powers of 1024, never more than it is. */
-static void limit_text(int64_t bytes, char *out)
-{
-    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
-    size_t unit = 0;
-    for (; bytes >= 10240 || (bytes >= 1024 && bytes % 1024 == 0); bytes /= 1024)
-        unit++;
-    snprintf(out, WHEN_MAX, "%lld %s", (long long)bytes, units[unit < 4 ? unit : 4]);
-}
-
 static void gather(struct home *home, struct call *call)
 {
     int64_t bytes = 0;
@@ -92,7 +82,7 @@ static void gather(struct home *home, struct call *call)
     home->no_drop = home_no_drop(call);
     home->trouble = trouble_of(call);
     home->network = store_fact(call->store, LAN_FACT_PAGE, NULL);
-    limit_text(call->config->web.max_file, home->max_file);
+    when_limit_text(call->config->web.max_file, home->max_file);
     when_size_text(drop_space(call->drop), home->space);
     drop_totals(call->drop, &home->files, &bytes);
     when_size_text(bytes, home->bytes);

@@ -115,13 +115,24 @@ static void answer_stored(struct form *form)
     reply_end(request, form->told.data, form->told.len);
 }
 
+static void refuse(struct form *form, const char *before)
+{
+    char sentence[UPLOAD_SENTENCE_MAX];
+    /* A name that will not do is not repeated. */
+    bool named = form->result != DROP_BAD_PATH;
+    upload_sentence(form->call, form->result, form->path, sentence);
+    reply_error(form->call->http, drop_result_status(form->result), "%s%s%s%s",
+                named ? drop_path_name(form->path) : "", named ? ": " : "", sentence, before);
+}
+
 static void answer(struct form *form, int64_t got, bool whole)
 {
     struct http_request *request = form->call->http;
+    const char *before = form->stored > 0 ? " What came before it is here." : "";
     if (form->result != DROP_OK)
-        upload_refuse(form->call, form->result, form->path);
+        refuse(form, before);
     else if (got < 0)
-        reply_error(request, 408, "The form broke off, or came too slowly.");
+        reply_error(request, 408, "The form broke off, or came too slowly.%s", before);
     else if (!whole)
         reply_error(request, 400, "The form is not well formed multipart/form-data.");
     else if (form->stored == 0)

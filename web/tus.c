@@ -205,7 +205,7 @@ static void take_chunk(struct call *call, struct drop_arrival *arrival, struct c
     int64_t before = drop_arrival_offset(arrival), size = drop_arrival_size(arrival);
     if (size >= 0 && call->http->length > size - before) { /* costs the chunk, not the upload */
         drop_pause(arrival);
-        upload_refuse(call, DROP_TOO_LARGE, "");
+        upload_refuse_longer(call);
         return;
     }
     enum upload_end end =

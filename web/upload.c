@@ -12,6 +12,7 @@
 #include "web/range.h"
 #include "web/web.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,19 +23,32 @@
 
 /* ---- refusals ---- */
 
+void upload_sentence(struct call *call, enum drop_result result, const char *path, char *out)
+{
+    char most[WHEN_MAX];
+    const char *text = drop_refusal_text(result, path);
+    when_limit_text(call->config->web.max_file, most);
+    if (result == DROP_TOO_LARGE && call->config->web.max_file > 0)
+        snprintf(out, UPLOAD_SENTENCE_MAX, "%.*s: %s at most.", (int)strlen(text) - 1, text, most);
+    else
+        snprintf(out, UPLOAD_SENTENCE_MAX, "%s", text);
+}
+
 void upload_refuse(struct call *call, enum drop_result result, const char *path)
 {
-    char checked[DROP_PATH_MAX];
+    char sentence[UPLOAD_SENTENCE_MAX];
     int status = drop_result_status(result);
     if (status == 401)
         reply_extra(call->http, "WWW-Authenticate", "Bearer");
     if (status == 423)
         reply_extra(call->http, "Retry-After", "1");
-    if (result == DROP_BAD_PATH)
-        reply_error(call->http, status, "%s",
-                    drop_path_rule(drop_path_check(path, strlen(path), checked)));
-    else
-        reply_error(call->http, status, "%s", drop_result_text(result));
+    upload_sentence(call, result, path, sentence);
+    reply_error(call->http, status, "%s", sentence);
+}
+
+void upload_refuse_longer(struct call *call)
+{
+    reply_error(call->http, 413, "The body is longer than was said before.");
 }
 
 /* ---- going on ---- */
@@ -83,14 +97,19 @@ void upload_give_up(struct call *call, struct drop_arrival *arrival, enum upload
                     enum drop_result result, const char *path)
 {
     bool keep = end == UPLOAD_BROKEN || result == DROP_NO_SPACE || result == DROP_BUSY;
+    bool longer = result == DROP_TOO_LARGE && drop_arrival_size(arrival) >= 0;
     if (keep)
         drop_pause(arrival);
     else
         drop_abandon(arrival);
-    if (end == UPLOAD_REFUSED)
+    if (longer)
+        upload_refuse_longer(call);
+    else if (end == UPLOAD_REFUSED)
         upload_refuse(call, result, path);
     else
-        reply_error(call->http, 408, "The body broke off, or came too slowly; what came is kept.");
+        reply_error(call->http, 408,
+                    "The body broke off, was not well formed, or came too slowly; what came is "
+                    "kept.");
 }
 
 /* ---- what is told at the end ---- */
@@ -174,7 +193,9 @@ static int check_conditions(struct call *call, struct put *put)
     if (range_check(&asked, &now, false) == 0)
         return 0;
     reply_error(call->http, 412,
-                there ? "Another version of that file is there." : "That file is not there.");
+                !there          ? "That file is not there."
+                : put->only_new ? "A file of that name is there."
+                                : "Another version of that file is there.");
     return -1;
 }
 
@@ -256,6 +277,12 @@ static void finish(struct call *call, struct put *put)
     struct drop_file file;
     bool same = false, replaced = false;
     int64_t offset = drop_arrival_offset(put->arrival);
+    if (put->resumes && offset > put->last + 1) { /* chunked: only now it is known */
+        drop_truncate(put->arrival, put->first);
+        drop_pause(put->arrival);
+        reply_error(call->http, 400, "The body is longer than its Content-Range.");
+        return;
+    }
     if (put->resumes && offset < put->size) {
         drop_pause(put->arrival);
         reply_extra(call->http, "Upload-Offset", "%lld", (long long)offset);
@@ -277,9 +304,12 @@ static void put_file(struct call *call, bool bare)
     struct put put = {.path = call->rest, .bare = bare};
     enum drop_result result;
     size_t length = strlen(call->rest);
-    if (length == 0 || call->rest[length - 1] == '/') {
+    /* Nobody who forgets the slash of BOX/files/ means a file of that name. */
+    if (length == 0 || call->rest[length - 1] == '/' ||
+        (bare && strcmp(call->rest, "files") == 0)) {
         reply_error(call->http, 400,
-                    "Name the file, without a slash at the end: curl -T - BOX/NAME");
+                    "Name the file: curl -T FILE BOX or BOX/files/FOLDER/, with the slash; "
+                    "curl -T - BOX/NAME");
         return;
     }
     if (start(call, &put) < 0)

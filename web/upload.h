@@ -19,6 +19,12 @@ typedef void upload_bytes(void *context, const void *bytes, size_t length);
 enum drop_result upload_resume(struct call *call, const char *key, const char *path,
                                struct drop_arrival **arrival);
 
+/* What a refusal says, into out: UPLOAD_SENTENCE_MAX bytes. */
+#define UPLOAD_SENTENCE_MAX 256
+void upload_sentence(struct call *call, enum drop_result result, const char *path, char *out);
+/* 413 for what is longer than its client announced. */
+void upload_refuse_longer(struct call *call);
+
 /* Reads the body into arrival; also (unless NULL) sees each piece. */
 enum upload_end upload_body(struct call *call, struct drop_arrival *arrival,
                             enum drop_result *result, upload_bytes *also, void *context);

@@ -215,6 +215,15 @@ def test_the_list_goes_on_after_a_long_path(web):
     assert web.request("GET", "/api/files?words=" + "w" * 300)[0] == 400
 
 
+def test_a_qr_code_of_what_is_here(web):
+    web.request("PUT", "/files/codes/a.txt", b"x")
+    for path in ("/files/codes/a.txt?qr", "/files/codes/?qr", "/files/?qr"):
+        status, headers, body = web.request("GET", path)
+        assert (status, headers["content-type"]) == (200, "image/svg+xml") and b"<svg" in body
+    assert web.request("GET", "/files/codes/b.txt?qr")[0] == 404
+    assert web.request("GET", "/files/.b?qr")[0] == 404
+
+
 def test_errors_come_as_they_are_asked_for(web):
     status, head, body = web.request("GET", "/files/none", headers={"Accept": "application/json"})
     assert (status, json.loads(body)["status"]) == (404, 404)

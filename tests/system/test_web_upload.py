@@ -104,6 +104,8 @@ def test_places_that_are_not_for_uploads(web):
     assert web.request("PUT", "/files/d/", b"x")[0] == 400
     assert web.request("PUT", "/files/", b"x")[0] == 400
     assert b"Name the file" in web.request("PUT", "/", b"x")[2]
+    assert b"Name the file" in web.request("PUT", "/files", b"x")[2]
+    assert web.request("PUT", "/files/SHELF/x", b"x")[0] == 403
     assert web.request("PUT", "/files/" + "n" * 300, b"x")[0] == 400
 
 
@@ -133,7 +135,30 @@ def test_curl_goes_on_where_it_was_cut(web, tmp_path):
     assert web.request("GET", "/files/half")[2] == whole
 
 
+def test_a_content_range_that_is_a_lie(web):
+    """The length of a chunked body is only known at its end: what is too much costs this request."""
+    owner = {"Authorization": "Bearer guest-" + "L" * 22}
+    store = lambda body, said: web.request(
+        "PUT", "/files/lie", body, {**owner, "Content-Range": f"bytes {said}"}
+    )
+    offset = lambda: web.request("HEAD", "/files/lie", headers=owner)[1].get("upload-offset")
+    assert store(b"01234", "0-4/10")[0] == 202
+    assert store(b"56789", "5-8/10")[0] == 400
+    assert store(iter([b"567", b"89"]), "5-7/10")[0] == 400
+    assert offset() == "5"
+    assert store(b"56789", "5-9/11")[0] == 409
+    assert store(iter([b"567", b"89x"]), "5-9/10")[2] == b"The body is longer than was said before.\n"
+
+
 # ---- forms ----
+
+
+def test_a_form_says_which_file_is_refused(web):
+    done = web.curl("-F", "f=good;filename=good.txt", "-F", "f=bad;filename=.bad", web.url("/files/"))
+    assert done.stdout == "Names do not begin with a dot. What came before it is here.\n"
+    web.request("PUT", "/files/inthe", b"way")
+    done = web.curl("-F", "f=bad;filename=inthe/way", web.url("/files/"))
+    assert done.stdout == "way: There is a file of that name, and it stays: take another name.\n"
 
 
 def test_forms(web, tmp_path):
