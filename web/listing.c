@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "web/asset.h"
+#include "web/door.h"
 #include "web/form.h"
 #include "web/home.h"
 #include "web/html.h"
@@ -85,7 +86,8 @@ static void details_put(struct buf *out, const struct drop_file *file)
     char hex[2 * DIGEST_SHA256_SIZE + 1];
     buf_puts(out, "<details><summary>More</summary><p class=soft>");
     if (file->downloads > 0)
-        buf_printf(out, "Fetched %lld times. ", (long long)file->downloads);
+        buf_printf(out, "Fetched %lld time%s. ", (long long)file->downloads,
+                   file->downloads == 1 ? "" : "s");
     buf_puts(out, "<a href=\"/files/");
     url_encode(out, file->path, true);
     buf_puts(out, "?qr\">QR code</a>");
@@ -107,10 +109,10 @@ static void file_put(struct call *call, const struct drop_file *file, bool whole
         size_put(out, file->size);
         owner_put(out, drop_owner_text(file));
         html_time(out, file->created_at, when_wall_ms());
-        if (!whole)
-            details_put(out, file);
         if (is_theirs(call, file))
             delete_put(out, file->path);
+        if (!whole)
+            details_put(out, file);
     }
     buf_puts(out, "</li>\n");
 }
@@ -243,6 +245,8 @@ static void listing_fill(struct call *call, const char *folder, struct listing_w
 {
     struct buf files, coming, crumbs, more;
     char next[DROP_PATH_MAX] = "";
+    const char *no_drop = home_no_drop(call);
+    bool shelf = drop_path_on_shelf(folder);
     buf_init(&files, PAGE_MAX);
     buf_init(&coming, PAGE_MAX);
     buf_init(&crumbs, 64 * 1024);
@@ -265,8 +269,8 @@ static void listing_fill(struct call *call, const char *folder, struct listing_w
         TEMPLATE_TEXT("searched", wish->searched ? "1" : ""),
         TEMPLATE_TEXT("trouble", wish->trouble),
         TEMPLATE_TEXT("more", buf_text(&more)),
-        TEMPLATE_TEXT("may_drop",
-                      home_no_drop(call) == NULL && !drop_path_on_shelf(folder) ? "1" : ""),
+        TEMPLATE_TEXT("may_drop", no_drop == NULL && !shelf ? "1" : ""),
+        TEMPLATE_TEXT("no_drop", shelf ? NULL : no_drop),
     };
     template_put(out, asset_template("files.html"), values, sizeof values / sizeof values[0]);
     buf_done(&files);
@@ -283,7 +287,7 @@ void page_listing(struct call *call, const char *folder)
     buf_init(&body, PAGE_MAX);
     enum drop_result found = folder[0] == '\0' ? DROP_OK : drop_look(call->drop, folder, &file);
     if (found != DROP_OK) {
-        reply_error(call->http, drop_result_status(found), "%s", drop_result_text(found));
+        upload_refuse(call, found, folder);
     } else {
         listing_wish(call, folder, wish);
         listing_fill(call, folder, wish, &body);
@@ -293,17 +297,36 @@ void page_listing(struct call *call, const char *folder)
     free(wish);
 }
 
+/* To the folder that a file lay in; it may have gone with it. */
+static void back_to_folder(struct call *call, const char *asked)
+{
+    char path[DROP_PATH_MAX], folder[DROP_PATH_MAX];
+    struct drop_file file;
+    struct buf to;
+    drop_path_check(asked, strlen(asked), path);
+    do {
+        drop_path_folder(path, folder);
+        strcpy(path, folder);
+    } while (folder[0] != '\0' && drop_look(call->drop, folder, &file) != DROP_OK);
+    buf_init(&to, 4 * DROP_PATH_MAX);
+    buf_puts(&to, "/files/");
+    url_encode(&to, folder, true);
+    buf_puts(&to, folder[0] == '\0' ? "" : "/");
+    reply_redirect(call->http, 303, buf_text(&to));
+    buf_done(&to);
+}
+
 void listing_delete(struct call *call)
 {
     struct form form = {0};
     if (form_read(call->http, &form) == -1)
         return;
-    enum drop_result result =
-        drop_remove(call->drop, form_value(&form, "path"), &call->visitor.actor);
+    const char *path = form_value(&form, "path");
+    enum drop_result result = drop_remove(call->drop, path, &call->visitor.actor);
     if (result != DROP_OK)
-        reply_error(call->http, drop_result_status(result), "%s", drop_result_text(result));
+        upload_refuse(call, result, path);
     else if (page_wants_html(call))
-        reply_redirect(call->http, 303, "/files/");
+        back_to_folder(call, path);
     else
         reply_text(call->http, 200, "Deleted.");
     form_done(&form);

@@ -166,6 +166,17 @@ def test_drop_a_folder_on_the_window(page, box):
     assert box.curl("/files/dropped.txt").stdout == "hello"
 
 
+def test_drop_an_empty_folder(page, box):
+    page.run(
+        """const reader = {readEntries: (go) => go([])};
+        const entry = {isFile: false, name: 'hollow', createReader: () => reader};
+        const event = new Event('drop', {bubbles: true, cancelable: true});
+        event.dataTransfer = {types: ['Files'], items: [{webkitGetAsEntry: () => entry}], files: []};
+        document.body.dispatchEvent(event);"""
+    )
+    page.wait_text("There is nothing in this folder.", "#uploads")
+
+
 def test_paste(page, box):
     page.run(
         """const data = new DataTransfer();
@@ -276,6 +287,74 @@ def test_a_photo_from_a_phone_that_is_locked_meanwhile(page, box, tmp_path):
     assert digest(box.state / "drop" / "IMG_0001.jpg") == digest(tmp_path / "IMG_0001.jpg")
 
 
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 14; Pixel 7) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/120.0.0.0 Mobile Safari/537.36"
+)
+
+
+def test_a_phone(box, tmp_path):
+    """With its user agent, taps, and what it cannot do left out: choose, photograph, paste."""
+    for name in ("chosen.pdf", "photo.jpg"):
+        (tmp_path / name).write_bytes(os.urandom(50_000))
+    phone = Browser(360, 740, more=["--touch-events=enabled", f"--user-agent={PHONE}"])
+    cdp = phone.driver.execute_cdp_cmd
+
+    def tap(element):
+        phone.run("arguments[0].scrollIntoView({block: 'center'})", element)
+        spot = phone.run("const r = arguments[0].getBoundingClientRect();"
+                         "return {x: r.x + r.width / 2, y: r.y + r.height / 2}", element)  # fmt: skip
+        cdp("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [spot]})
+        cdp("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    try:
+        cdp("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+        phone.open(box.url("/"))
+        labels = [label.text for label in phone.all("#drop label") if label.is_displayed()]
+        assert labels == ["Choose files", "Take a photo"]
+        assert "Anywhere on this page" not in phone.text("#drop")
+        photo = phone.one("#pick-photo")
+        assert (photo.get_attribute("accept"), photo.get_attribute("capture")) == ("image/*", "environment")
+        cdp("Page.enable", {})
+        cdp("Page.setInterceptFileChooserDialog", {"enabled": True})
+        phone.run("window.asked = []; for (const id of ['pick', 'pick-photo'])"
+                  "document.getElementById(id).addEventListener('click', () => asked.push(id))")  # fmt: skip
+        for label in phone.all("#drop label.main, #drop label.touch"):
+            tap(label)
+        phone.wait(lambda: phone.run("return asked") == ["pick", "pick-photo"], "both choosers")
+        phone.one("#pick").send_keys(str(tmp_path / "chosen.pdf"))
+        phone.wait_text("chosen.pdf", "#here")
+        photo.send_keys(str(tmp_path / "photo.jpg"))
+        phone.wait_text("photo.jpg", "#here")
+        phone.run("const data = new DataTransfer(); data.items.add(new File(['pixels'], 'image.png'));"
+                  "document.body.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true}))")
+        phone.wait(lambda: phone.text("#here a").startswith("pasted "), "what was pasted")
+        tap(phone.one("#here button[aria-label='Delete chosen.pdf']"))
+        phone.wait(lambda: "chosen.pdf" not in phone.text("#here"), "it to go")
+        assert phone.run("return document.documentElement.scrollWidth") <= 360
+        assert phone.complaints() == []
+    finally:
+        phone.close()
+    assert digest(box.state / "drop" / "photo.jpg") == digest(tmp_path / "photo.jpg")
+    assert box.request("HEAD", "/files/chosen.pdf")[0] == 404
+
+
+def test_a_file_that_changed_since_it_was_chosen_is_told(page, box, tmp_path):
+    """The browser cannot read it any more: that is no lost connection, and no waiting helps."""
+    for name in ("blocker1", "blocker2", "blocker3", "changing.txt"):
+        (tmp_path / name).write_bytes(bytes(300_000))
+    slow(page, 400_000)
+    try:
+        page.one("#pick").send_keys("\n".join(str(tmp_path / f"blocker{i}") for i in (1, 2, 3)))
+        page.one("#pick").send_keys(str(tmp_path / "changing.txt"))
+        (tmp_path / "changing.txt").write_text("quite another content")
+        page.wait(lambda: page.all("#uploads .bad"), "a refusal", timeout=20)
+    finally:
+        slow(page, -1)
+    assert "has changed since it was chosen" in page.text("#uploads .bad")
+    assert box.request("HEAD", "/files/changing.txt")[0] == 404
+
+
 def test_an_upload_goes_on_after_a_restart_and_after_the_page_was_closed(page, make_box, tmp_path):
     """The whole box ends and comes back; then the page is opened anew and the file chosen again."""
     box = make_box()
@@ -355,8 +434,45 @@ def test_refusals_are_sentences(page, make_box, tmp_path):
     page.open(box.url("/"))
     page.one("#pick").send_keys(str(tmp_path / "big.bin"))
     page.wait(lambda: page.all("#uploads .bad"), "a refusal")
-    assert "large" in page.text("#uploads .bad")
+    assert "larger than a file may be here: 1 kB at most" in page.text("#uploads .bad")
     page.open("about:blank")
+
+
+def test_who_may_not_drop_is_told_so(page, make_box):
+    box = make_box(web={"upload": "people"})
+    for path in ("/", "/files/"):
+        page.open(box.url(path))
+        assert "Sign in to drop files here." in page.text("main") and page.all("#pick") == []
+        assert "The first file is yours" not in page.text("main")
+    page.open("about:blank")
+
+
+TAB, ENTER = "\ue004", "\ue007"
+
+
+def test_the_keyboard_alone(page, box):
+    """Everything of a file's row is reached by Tab, told by its name, and used by Enter."""
+    box.request("PUT", "/files/keys/by%20keys.txt", b"x")
+    box.curl("/files/keys/by%20keys.txt")
+    page.open(box.url("/files/keys/"))
+    reached = []
+    for _ in range(40):
+        page.driver.switch_to.active_element.send_keys(TAB)
+        at = page.driver.switch_to.active_element
+        names = [at.get_attribute("aria-label"), at.get_attribute("placeholder"), at.text]
+        reached.append(next(name for name in names if name))
+        ring = page.run("const e = arguments[0]; return e.type === 'date' ||"  # its parts have their own
+                        "getComputedStyle(e.closest('label') || e).outlineStyle !== 'none'", at)  # fmt: skip
+        assert ring, reached[-1]
+        if reached[-1] == "More":
+            at.send_keys(ENTER)
+            page.wait_text("Fetched 1 time.", "details")
+        if reached[-1] == "QR code":
+            at.send_keys(ENTER)
+            page.wait(lambda: page.driver.current_url.endswith("?qr"), "the QR code")
+            break
+    for wanted in ("Skip to the content", "Files", "Part of a name", "Look", "by keys.txt", "More"):
+        assert wanted in reached, reached
 
 
 def test_others_see_it_coming(page, box):
@@ -405,6 +521,9 @@ def test_the_page_of_a_folder_is_live(page, box):
 # ---- without scripts ----
 
 
+TOKEN = "guest-" + "k" * 22
+
+
 def test_without_scripts(box, tmp_path):
     """A name, a message, a file, deleting it: with forms alone."""
     (tmp_path / "form.txt").write_text("by form")
@@ -424,6 +543,14 @@ def test_without_scripts(box, tmp_path):
         plain.open(box.url("/files/"))
         plain.one("button[aria-label='Delete form.txt']").click()
         plain.wait(lambda: "form.txt" not in plain.text(), "the file to be gone")
+        plain.open(box.url("/files/kept/"))
+        for name in ("one.txt", "two.txt"):
+            box.request("PUT", f"/files/kept/{name}", b"x", headers={"Drop-Token": TOKEN})
+        plain.driver.add_cookie({"name": "riad_guest", "value": TOKEN[6:]})
+        for name, then in [("one.txt", "/files/kept/"), ("two.txt", "/files/")]:
+            plain.open(box.url("/files/kept/"))
+            plain.one(f"button[aria-label='Delete kept/{name}']").click()
+            plain.wait(lambda: plain.driver.current_url == box.url(then), f"to be at {then}")
     finally:
         plain.close()
 

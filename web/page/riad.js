@@ -132,6 +132,10 @@ class Upload {
     if (!this.url) stopped = await this.begin();
     if (stopped || this.gone) return stopped;
     if (this.offset === this.file.size && this.from !== undefined) return;
+    // What cannot be read would fail like a lost connection, for ever.
+    try { await new Response(this.file.slice(0, 1)).arrayBuffer() } catch (e) {
+      return {status: 400, responseText: 'This file has changed since it was chosen, or cannot be read. Choose it again.'};
+    }
     const answer = await this.send();
     if (answer.status !== 204) return answer;
     this.at = answer.getResponseHeader('Content-Location');
@@ -220,14 +224,21 @@ function drop(file, path) {
   next();
 }
 
+// What cannot even begin.
+function refuse(path, text) {
+  const upload = new Upload({}, path);
+  upload.show();
+  upload.fail(text);
+}
+
 // A folder that was dropped, with everything in it.
 async function walk(entry, above) {
   const path = above + entry.name;
-  if (entry.isFile) return new Promise((go) => entry.file((file) => { drop(file, path); go() }, go));
+  if (entry.isFile) return new Promise((go) => entry.file((file) => { drop(file, path); go() }, () => { refuse(path, 'It cannot be read.'); go() }));
   const reader = entry.createReader();
-  for (;;) {
+  for (let empty = true; ; empty = false) {
     const some = await new Promise((go) => reader.readEntries(go, () => go([])));
-    if (!some.length) return;
+    if (!some.length) return empty && !above && refuse(path, 'There is nothing in this folder.');
     for (const inner of some) await walk(inner, path + '/');
   }
 }
