@@ -8,6 +8,7 @@
 #include "supervisor/check_firewall.h"
 #include "supervisor/check_link.h"
 #include "supervisor/hostkey.h"
+#include "supervisor/published.h"
 #include "supervisor/reload.h"
 #include "supervisor/show.h"
 #include "supervisor/sockets.h"
@@ -299,6 +300,21 @@ static void check_filter(struct check *check)
     free(finding);
 }
 
+/* A box that runs knows best what keeps a service of it from running. */
+static void check_services(struct check *check)
+{
+    struct published box;
+
+    if (!check->running || published_read(&box, check->config) < 0)
+        return;
+    for (int id = 0; id < SERVICE_COUNT; id++) {
+        const struct published_service *service = &box.services[id];
+        if (reload_wanted(check->config, (enum service_id)id) && !published_serves(service))
+            fault(check, "%s is %s%s%s", service_name((enum service_id)id), service->state,
+                  *service->text ? ": " : "", service->text);
+    }
+}
+
 /* Who has the port that a finding of riad-dhcp's is about: ` (NAME, pid N)`, yours to free. */
 static char *holder_in(const char *finding)
 {
@@ -360,9 +376,9 @@ out:
 static int run(struct command_line *line)
 {
     static void (*const checks[])(struct check *) = {
-        check_accounts, check_programs, check_clock,   check_disk,  check_state,
-        check_owner,    check_store,    check_hostkey, check_ports, check_upstreams,
-        check_filter,   check_lan,      check_notice,
+        check_accounts, check_programs, check_clock,   check_disk,     check_state,
+        check_owner,    check_store,    check_hostkey, check_ports,    check_upstreams,
+        check_filter,   check_lan,      check_notice,  check_services,
     };
     struct check check = {.line = line, .config = &line->config};
     pid_t holder = state_holder(&line->config);

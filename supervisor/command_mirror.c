@@ -21,7 +21,8 @@
 /* A word behind `riad mirror`. */
 struct act {
     const char *name;
-    bool opens; /* whether it needs the box's state */
+    bool opens;  /* whether it needs the box's state */
+    size_t most; /* words behind it */
     int (*run)(struct command_line *line, struct mirrors *mirrors);
 };
 
@@ -386,12 +387,12 @@ static int run_refresh(struct command_line *line, struct mirrors *mirrors)
 /* ---- the command ---- */
 
 static const struct act acts[] = {
-    {"list",    true,  run_list   },
-    {"catalog", false, run_catalog},
-    {"verify",  true,  run_verify },
-    {"evict",   true,  run_evict  },
-    {"pin",     true,  run_pin    },
-    {"refresh", true,  run_refresh},
+    {"list",    true,  0,        run_list   },
+    {"catalog", false, 1,        run_catalog},
+    {"verify",  true,  0,        run_verify },
+    {"evict",   true,  SIZE_MAX, run_evict  },
+    {"pin",     true,  SIZE_MAX, run_pin    },
+    {"refresh", true,  0,        run_refresh},
 };
 
 static int run(struct command_line *line)
@@ -403,6 +404,9 @@ static int run(struct command_line *line)
     for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
         if (strcmp(acts[i].name, word) != 0)
             continue;
+        if (line->count > 0 && line->count - 1 > acts[i].most)
+            return command_usage(line, "`%s` is a word too many behind `%s`",
+                                 line->words[1 + acts[i].most], word);
         if (!acts[i].opens || mirrors_open(&mirrors, line) == 0)
             status = acts[i].run(line, &mirrors);
         mirrors_close(&mirrors);
@@ -425,6 +429,6 @@ const struct command command_mirror = {
         "digests, mirrors, with tabs between. verify reads every archive and removes what is\n"
         "damaged. evict removes the archives of packages, pin keeps them longest and fetches\n"
         "what is missing; a name without a version means all versions. refresh renews the\n"
-        "indexes now.",
+        "indexes now.\n",
     .run = run,
 };

@@ -236,7 +236,7 @@ const struct command command_prefetch = {
     .help = "A name alone means its newest version. FILE is what `opam switch export` writes, an\n"
             "opam file, or a list of names. With --deps all that these may depend on comes, too:\n"
             "rather too much than too little. What is fetched here leaves the cache last. It may\n"
-            "be interrupted and asked for again at any time.",
+            "be interrupted and asked for again at any time.\n",
     .options = {{.name = "deps", .help = "with everything that the packages may depend on"},
                 {.name = "dry-run", .help = "only say what would be fetched, and how long it is"},
                 {.name = "stop", .help = "fetch nothing more of what was asked for"}},

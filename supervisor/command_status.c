@@ -84,18 +84,13 @@ static void find_addresses(struct status *status)
     reach_find(&status->web, config, &config->facts.web_listens, status->web_port);
 }
 
-static bool serves(const struct published_service *service)
-{
-    return strcmp(service->state, "up") == 0 || strcmp(service->state, "standing by") == 0;
-}
-
 static int exit_status(const struct status *status)
 {
     if (!status->running)
         return EXIT_NOT_RUNNING;
     for (int id = 0; id < SERVICE_COUNT; id++)
         if (reload_wanted(status->config, (enum service_id)id) &&
-            !serves(&status->box.services[id]))
+            !published_serves(&status->box.services[id]))
             return EXIT_SOME_DOWN;
     return EXIT_SUCCESS;
 }
@@ -257,7 +252,7 @@ static void print_json(const struct status *status)
 
 static enum show_style style_of(const struct published_service *service)
 {
-    if (serves(service))
+    if (published_serves(service))
         return SHOW_GOOD;
     return strcmp(service->state, "off") == 0 ? SHOW_PLAIN : SHOW_BAD;
 }

@@ -149,6 +149,11 @@ static void set_list(struct config_list *list, const char items[LISTEN_MAX][LIST
         list->item[list->count++] = mem_dup(items[i]);
 }
 
+bool published_serves(const struct published_service *service)
+{
+    return strcmp(service->state, "up") == 0 || strcmp(service->state, "standing by") == 0;
+}
+
 void published_facts(const struct published *published, struct config *config)
 {
     free(config->facts.host_key);

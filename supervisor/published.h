@@ -45,6 +45,9 @@ int published_parse(struct published *published, const char *text);
 /* Reads the file of config's state folder. 0; -1 with errno. */
 int published_read(struct published *published, const struct config *config);
 
+/* Whether it is up, or stands by because somebody else does its work. */
+bool published_serves(const struct published_service *service);
+
 /* Puts what was found out at the box's start into config->facts. */
 void published_facts(const struct published *published, struct config *config);
 

@@ -217,6 +217,7 @@ def test_unknown_commands_and_options_name_what_is_allowed():
         (["run", "now"], ["now"]),
         (["run", "-c"], ["-c"]),
         (["status", "--json=yes"], ["--json"]),
+        (["mirror", "list", "lwt"], ["lwt", "list"]),
     ]:
         done = riad(*arguments)
         assert done.returncode == 2, arguments
@@ -326,6 +327,7 @@ def test_all_ports_taken_cost_the_service_not_the_box(make_box):
             box.wait_service(name)
         assert box.riad("status").returncode == 1
         assert "is taken" in box.status()["services"]["web"]["text"]
+        assert "fault: web is down: 127.0.0.1:" in box.riad("check", check=1).stdout
     box.wait_service("web", timeout=20)
     assert box.wait_log("^ready").startswith("ready: chat web mirror dhcp")
     assert box.riad("status").returncode == 0
