@@ -254,7 +254,7 @@ static void check_listen(struct check *check, const char *service, const struct 
         fault(check, "%s cannot listen: %s; free it or choose another address in [%s] listen",
               service, buf_text(&reasons), service);
     else if (taken > 0)
-        note("%s does without %s", service, buf_text(&reasons));
+        note("%s listens on fewer addresses: %s", service, buf_text(&reasons));
     buf_done(&reasons);
 }
 

@@ -75,7 +75,7 @@ int sockets_open(struct sockets *sockets, const struct config_list *listens, con
         *trouble = buf_take(&reasons);
         result = -1;
     } else if (reasons.len > 0) {
-        log_warn("%s does without %s", service, buf_text(&reasons));
+        log_warn("%s listens on fewer addresses: %s", service, buf_text(&reasons));
     }
     buf_done(&reasons);
     return result;

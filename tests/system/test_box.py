@@ -307,7 +307,7 @@ def test_a_taken_port_is_a_warning_while_another_works(make_box):
         box = make_box(start=False)
         box.config(chat={"listen": f"127.0.0.1:{taken},127.0.0.1:{box.ssh_port}"})
         assert box.start().startswith("ready: chat web")
-        assert f"chat does without 127.0.0.1:{taken} is taken" in box.log()
+        assert f"chat listens on fewer addresses: 127.0.0.1:{taken} is taken" in box.log()
         assert f"pid {os.getpid()}" in box.log()
         assert box.status()["ssh_port"] == box.ssh_port
         assert box.riad("check", check=0)
