@@ -21,8 +21,7 @@ LINK     := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SA
 # Which libraries each program links; --as-needed drops those that it does not call.
 # A program is the folder that holds its main.c.
 main_of   = $(if $(filter riad,$(1)),supervisor,$(1:riad-%=%))/main
-PROGRAMS  := $(foreach program,riad riad-chat riad-web riad-mirror riad-dhcp,\
-               $(if $(wildcard $(call main_of,$(program)).c),$(program)))
+PROGRAMS  := riad riad-chat riad-web riad-mirror riad-dhcp
 STORE_PC  := sqlite3 libcrypto
 riad_ROOMS        := supervisor drop mirror identity config base
 riad-chat_ROOMS   := chat drop identity config base
@@ -44,8 +43,7 @@ FUZZ_PACKAGES := clang libclang-rt-14-dev
 SOURCES  := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
 OBJECTS  := $(SOURCES:%.c=$(B)/%.o)
 ARCHIVES := $(ROOMS:%=$(B)/lib%.a)
-main_of = $(if $(filter riad,$(1)),supervisor,$(1:riad-%=%))/main
-BINARIES := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call main_of,$(p)).c),$(B)/$(p)))
+BINARIES := $(PROGRAMS:%=$(B)/%)
 UNIT     := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 # Fuzz targets; here they run once over their seeds, and under clang for as long as one likes.
 SEEDED   := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
