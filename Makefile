@@ -14,7 +14,7 @@ WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wfo
             -Wwrite-strings -Wvla $(if $(CI),-Werror)
 HARDEN   := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2) \
             -fstack-protector-strong -fPIE
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DRIAD_VERSION='"$(VERSION)"' -DRIAD_LIBEXEC='"$(PREFIX)/libexec/riad"' \
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DRIAD_VERSION='"$(VERSION)"' -DRIAD_LIBEXEC='"$(PREFIX)/libexec/riad"' \
             -I. -Wa,-I,$(B) $(WARN) $(HARDEN) $(CFLAGS)
 LINK     := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 

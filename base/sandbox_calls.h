@@ -2,7 +2,8 @@
  * sandbox_calls: the system calls that services may make, for sandbox.c only.
  *
  * Grouped by what they are for. What a processor does not have, its kernel's headers do not name:
- * calls that newer processors lack stand under #ifdef.
+ * calls that newer processors lack stand under #ifdef. Those of 32 bits have others for files,
+ * memory and time; there the walls are Landlock, the account and its missing rights only.
  */
 #ifndef BASE_SANDBOX_CALLS_H
 #define BASE_SANDBOX_CALLS_H
@@ -13,6 +14,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+
+#if __SIZEOF_POINTER__ == 8
 
 /* clang-format off */
 
@@ -132,5 +135,12 @@ static const int calls_children[] = {
 };
 
 /* clang-format on */
+
+#else
+
+static const int calls_common[] = {-1}, calls_outward[] = {-1}, calls_probe[] = {-1},
+                 calls_children[] = {-1};
+
+#endif
 
 #endif

@@ -386,20 +386,23 @@ void when_duration_text(int64_t seconds, char *out)
 void when_size_text(int64_t bytes, char *out)
 {
     static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
-    double value = (double)bytes;
+    uint64_t value = (uint64_t)bytes, worth = 1, tenths;
     size_t unit = 0;
 
     /* 999.5 kB would be written as 1000 kB: it is 1.0 MB. */
-    while (unit + 1 < sizeof(units) / sizeof(units[0]) && value >= (unit == 0 ? 1000 : 999.5)) {
-        value /= 1000;
+    while (unit + 1 < sizeof(units) / sizeof(units[0]) && value >= worth * 1000 - worth / 2) {
+        worth *= 1000;
         unit++;
     }
-    if (unit == 0)
+    if (unit == 0) {
         snprintf(out, WHEN_MAX, "%" PRId64 " %s", bytes, bytes == 1 ? "byte" : units[0]);
-    else if (value < 9.95)
-        snprintf(out, WHEN_MAX, "%.1f %s", value, units[unit]);
+        return;
+    }
+    tenths = (value + worth / 20) / (worth / 10);
+    if (tenths < 100)
+        snprintf(out, WHEN_MAX, "%d.%d %s", (int)(tenths / 10), (int)(tenths % 10), units[unit]);
     else
-        snprintf(out, WHEN_MAX, "%.0f %s", value, units[unit]);
+        snprintf(out, WHEN_MAX, "%d %s", (int)((value + worth / 2) / worth), units[unit]);
 }
 
 void when_limit_text(int64_t bytes, char *out)

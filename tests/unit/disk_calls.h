@@ -43,7 +43,12 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
     return fails() ? -1 : syscall(SYS_pwrite64, fd, bytes, length, offset);
 }
 
-ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t offset)
+/* Files are built with 64-bit offsets, whose calls have names of their own; libraries may use the
+ * plain ones. */
+ssize_t plain_pwrite(int fd, const void *bytes, size_t length, long offset) __asm__("pwrite");
+int plain_ftruncate(int fd, long length) __asm__("ftruncate");
+
+ssize_t plain_pwrite(int fd, const void *bytes, size_t length, long offset)
 {
     return pwrite(fd, bytes, length, offset);
 }
@@ -77,7 +82,7 @@ int ftruncate(int fd, off_t length)
     return fails() ? -1 : (int)syscall(SYS_ftruncate, fd, length);
 }
 
-int ftruncate64(int fd, off_t length)
+int plain_ftruncate(int fd, long length)
 {
     return ftruncate(fd, length);
 }
