@@ -3,12 +3,14 @@
 #include "identity/store_statement.h"
 
 #include "base/doorbell.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/when.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -20,6 +22,9 @@
 #define BUSY_FIRST_US 100
 #define BUSY_LAST_US  5000
 #define MAX_BELLS     8
+#define LOG_BYTES     4194304 /* SQLite uses its log again after a thousand pages of 4 KiB */
+#define ASIDE_BYTES   65536
+#define ASIDE_STEP    1048576 /* by which the file grows */
 
 struct store {
     sqlite3 *db;
@@ -147,6 +152,32 @@ void store_close(struct store *store)
     sqlite3_close_v2(store->db);
     free(store->path);
     free(store);
+}
+
+/* The log's bytes are no part of it until they are written: its size stays. No lock lies on it,
+ * unlike on the file itself, which SQLite alone may open. */
+static void set_log_aside(const struct store *store)
+{
+    char *path = mem_printf("%s-wal", store->path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOG_BYTES))
+        log_debug("no room can be set aside for %s", path);
+    fs_close(fd);
+    free(path);
+}
+
+void store_set_aside(struct store *store)
+{
+    static const char size[] =
+        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    int step = ASIDE_STEP;
+    int64_t now = 0;
+    if (store->in_memory || store_int(store, &now, size, "") != 1)
+        return;
+    sqlite3_int64 bytes = now + ASIDE_BYTES;
+    sqlite3_file_control(store->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &step);
+    sqlite3_file_control(store->db, "main", SQLITE_FCNTL_SIZE_HINT, &bytes);
+    set_log_aside(store);
 }
 
 void store_quiet(struct store *store, bool quiet)

@@ -48,8 +48,10 @@ struct store *store_open(const char *path)
     if (!store)
         return NULL;
     int version = version_of(store);
-    if (version == builtin.version)
+    if (version == builtin.version) {
+        store_set_aside(store);
         return store;
+    }
     if (version == 0)
         log_error("the store %s is empty: `riad run` fills it", path);
     else if (version > 0)

@@ -23,6 +23,11 @@ int store_script(struct store *store, const char *sql);
 /* What SQLite said last, for a sentence of one's own; valid until the next call on the store. */
 const char *store_error_text(const struct store *store);
 
+/* Sets room on the disk aside for what will be written: STORE_ASIDE of the file and as much of its
+ * log as grows before it is used again. So on a disk that others filled the box goes on for a good
+ * while. Best effort. */
+void store_set_aside(struct store *store);
+
 /* Whether the last failure means that the file is damaged or no database at all. */
 bool store_is_damaged(const struct store *store);
 

@@ -3,6 +3,7 @@
 #include "identity/store.h"
 #include "tests/unit/scratch.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -250,6 +251,38 @@ static void changes_of_others_are_seen(void **state)
     store_close(other);
 }
 
+static int64_t room_of(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 ? (int64_t)info.st_blocks * 512 : -1;
+}
+
+/* Whether the file system can set room aside at all. */
+static bool sets_aside(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT, 0640);
+    bool can = fd >= 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4096) == 0;
+    close(fd);
+    return can;
+}
+
+static void room_is_set_aside_for_a_full_disk(void **state)
+{
+    const char *path = scratch_path(*state, "riad.db");
+    if (!sets_aside(scratch_path(*state, "trial")))
+        skip();
+    assert_int_equal(store_migrate(path), 0);
+    struct store *store = store_open(path);
+    assert_true(room_of(scratch_path(*state, "riad.db-wal")) >= 4194304);
+    assert_true(room_of(path) >= 1048576);
+    assert_int_equal(store_count(store, "a", 1), 0);
+    assert_int_equal(store_checkpoint(store), 0);
+    assert_true(room_of(path) >= 1048576);
+    assert_true(room_of(scratch_path(*state, "riad.db-wal")) >= 4194304);
+    store_close(store);
+    assert_int_equal(store_check(path, NULL), 1);
+}
+
 /* What SQLite was told within a transaction of that promise: 1 NORMAL, 2 FULL. */
 static int64_t synchronous_within(struct store *store, enum store_promise promise)
 {
@@ -358,6 +391,7 @@ int main(void)
         cmocka_unit_test(a_unique_rule_is_told_apart),
         cmocka_unit_test(counters_and_facts),
         SCRATCH_TEST(a_copy_is_whole_while_others_write),
+        SCRATCH_TEST(room_is_set_aside_for_a_full_disk),
         SCRATCH_TEST(changes_of_others_are_seen),
         SCRATCH_TEST(only_what_must_be_is_synced_at_once),
         SCRATCH_TEST(writers_wait_for_each_other),
