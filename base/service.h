@@ -9,7 +9,8 @@
  *                the keeper died: exit
  *     5          this service's doorbell, an eventfd
  *     6, 7, 8    the others' doorbells
- *     9 ...      what RIAD_FDS names in order, e.g. `listen:listen:hostkey`
+ *     9 ...      what RIAD_FDS names in order, e.g. `listen:listen:hostkey`; riad-web and riad-mirror
+ *                have the ends of a pair of sockets, `pass` (mirror/pass.h)
  *
  * and with RIAD_SERVICE=NAME in its environment. Without RIAD_SERVICE the process runs alone, in a
  * terminal: it makes its own doorbell, rings nobody and stops at SIGINT.
@@ -95,6 +96,8 @@ void service_tick_beats(struct service *service, bool yes);
  * turns to down or back. */
 void service_say(struct service *service, bool up, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+#define SERVICE_PASS "pass"
 
 /* The descriptors with that name of RIAD_FDS: fills at most max, returns how many there are. */
 size_t service_fds_named(const struct service *service, const char *name, int *fds, size_t max);

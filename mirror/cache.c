@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #define TOUCH_EVERY_S 600
-#define ROOM_SPARE    ((int64_t)1 << 20) /* of the disk, for names and rows */
+#define ROOM_SPARE    ((int64_t)1 << 20)  /* of the disk, for names and rows */
+#define ROOM_NAMES    ((int64_t)64 << 10) /* for those of an archive, where that is gone */
 
 struct cache {
     char *path; /* STATE/mirror */
@@ -382,38 +383,66 @@ int cache_evict(const struct cache *cache, int64_t target, int64_t *left, int64_
     return result < 0 ? -1 : gone;
 }
 
-static int put_unkept(void *context, const struct cache_file *file)
-{
-    int64_t *bytes = context;
+struct weight {
+    int64_t all, unkept;
+};
 
-    if (!file->kept)
-        *bytes += file->bytes;
+static int weigh(void *context, const struct cache_file *file)
+{
+    struct weight *weight = context;
+
+    weight->all += file->bytes;
+    weight->unkept += file->kept ? 0 : file->bytes;
     return 0;
 }
 
-int cache_make_room(const struct cache *cache, int64_t bytes)
+/* How many bytes must leave before so many more may come. */
+static int64_t bytes_to_leave(const struct cache *cache, const struct config *config, int64_t bytes)
 {
-    int64_t available, total, unkept = 0, left, count;
-
-    if (fs_space(cache->path, &available, &total) < 0 || available >= bytes + ROOM_SPARE)
-        return 0;
-    bytes += ROOM_SPARE - available;
-    if (cache_walk(cache, put_unkept, &unkept) < 0 || unkept < bytes ||
-        cache_evict(cache, INT64_MAX, &left, &count) < 0)
-        return -1;
-    return cache_evict(cache, left - bytes, &left, &count);
-}
-
-int64_t cache_limit(const struct cache *cache, const struct config *config, int64_t held,
-                    int64_t grown)
-{
-    int64_t limit = config->mirror[0].cache_size, available, total;
+    int64_t available, total, floor;
 
     if (fs_space(cache->path, &available, &total) < 0)
-        return limit;
-    if (limit > total / 2)
+        return 0;
+    floor = config_reserve(config, total);
+    if (floor < ROOM_SPARE)
+        floor = ROOM_SPARE;
+    if (available >= floor + bytes)
+        return 0;
+    if (available > floor)
+        return floor + bytes - available;
+    return bytes + (available < ROOM_SPARE ? ROOM_NAMES : 0);
+}
+
+bool cache_has_room(const struct cache *cache, const struct config *config, int64_t bytes)
+{
+    return bytes_to_leave(cache, config, bytes) == 0;
+}
+
+bool cache_could_hold(const struct cache *cache, const struct config *config, int64_t bytes)
+{
+    struct weight weight = {0};
+    int64_t leaving = bytes_to_leave(cache, config, bytes);
+
+    return leaving == 0 || (cache_walk(cache, weigh, &weight) == 0 && weight.unkept >= leaving);
+}
+
+int cache_make_room(const struct cache *cache, const struct config *config, int64_t bytes)
+{
+    struct weight weight = {0};
+    int64_t left, count, leaving = bytes_to_leave(cache, config, bytes);
+
+    if (leaving == 0)
+        return 0;
+    if (cache_walk(cache, weigh, &weight) < 0 || weight.unkept < leaving)
+        return -1;
+    return cache_evict(cache, weight.all - leaving, &left, &count);
+}
+
+int64_t cache_limit(const struct cache *cache, const struct config *config)
+{
+    int64_t limit = config->mirror[0].cache_size, total;
+
+    if (fs_space(cache->path, NULL, &total) == 0 && limit > total / 2)
         limit = total / 2;
-    if (available < config_reserve(config, total) && limit > held - grown)
-        limit = held - grown;
-    return limit > 0 ? limit : 0;
+    return limit;
 }

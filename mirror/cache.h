@@ -75,14 +75,17 @@ int cache_walk(const struct cache *cache, cache_handler *handler, void *context)
  */
 int cache_evict(const struct cache *cache, int64_t target, int64_t *left, int64_t *count);
 
-/* Makes room on the disk for more bytes: if fewer are available, archives that nobody asked to keep
- * leave, least recently used first, but only if that is enough. How many left; -1 there is no room:
- * nothing left. */
-int cache_make_room(const struct cache *cache, int64_t bytes);
+/* Whether the disk has room for more bytes, beyond what the box reserves. */
+bool cache_has_room(const struct cache *cache, const struct config *config, int64_t bytes);
+/* Makes it: where that is not there,
+ * archives that nobody asked to keep leave, least recently used first, as many as it takes and only
+ * if that is enough; none leaves because others filled the disk. How many left; -1 there is no
+ * room: nothing left. */
+int cache_make_room(const struct cache *cache, const struct config *config, int64_t bytes);
+/* Whether that could be done; nothing leaves. */
+bool cache_could_hold(const struct cache *cache, const struct config *config, int64_t bytes);
 
-/* The most that the cache may hold: cache_size, or half the disk if that is less; and where the
- * disk is down to its reserve, no more than before: held bytes less those that came since. */
-int64_t cache_limit(const struct cache *cache, const struct config *config, int64_t held,
-                    int64_t grown);
+/* The most that the cache may hold: cache_size, or half the disk if that is less. */
+int64_t cache_limit(const struct cache *cache, const struct config *config);
 
 #endif

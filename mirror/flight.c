@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/when.h"
 #include "identity/event.h"
+#include "mirror/pass.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,9 +19,6 @@
 #define SLOW_MIN   ((int64_t)16 << 10) /* this within that is slow */
 #define LINK_FRESH_MS                                                                              \
     30000 /* after an answer, a host that cannot be reached is that host's fault */
-#define UNKNOWN_ROOM                                                                               \
-    ((int64_t)16 << 20) /* made for an archive that does not say how long it is                    \
-                         */
 
 /* ---- what others get to know ---- */
 
@@ -64,14 +62,51 @@ static void fail(struct flight *flight, int status, const char *why)
     end_flight(flight);
 }
 
+/* It would only keep others from the little room that there is. */
+static void fail_for_room(struct flight *flight)
+{
+    fail(flight, 503, "The box's disk is full.");
+    part_discard(flight->part);
+    flight->part = NULL;
+}
+
+/* Tells riad-web what lies in memory. */
+static int pass_on(struct flight *flight, int fd, bool whole)
+{
+    struct pass_note note = {
+        .length = whole ? part_received(flight->part) : part_length(flight->part), .whole = whole};
+
+    snprintf(note.name, sizeof note.name, "%s", flight->name);
+    return pass_send(flight->all->with.pass, &note, fd);
+}
+
+/* ---- landing ---- */
+
+/* All digests agree, but the disk takes it not: whoever waits gets it all the same. */
+static void land_in_memory(struct flight *flight)
+{
+    int fd = part_lift(flight->part);
+
+    if (fd < 0 || pass_on(flight, fd, true) < 0) {
+        fail(flight, 503, "The box cannot store it: its disk is full or broken.");
+        return;
+    }
+    log_warn("the disk is full: the archive of %s passes through and is not kept", flight->label);
+    tell(flight, "failed", -1, "503 The box's disk is full: archives only pass through.");
+    end_flight(flight);
+}
+
 /* All digests agree: into the cache, then the news. */
 static void land(struct flight *flight)
 {
     struct flights *all = flight->all;
     int64_t size = part_received(flight->part);
+    int kept = part_publish(flight->part);
 
-    if (part_publish(flight->part) < 0) {
-        fail(flight, 503, "The box cannot store it: its disk is full or broken.");
+    if (kept == 1 && flight_make_room(flight, size) && part_lower(flight->part) == 0)
+        kept = part_publish(flight->part);
+    if (kept != 0) {
+        land_in_memory(flight);
         return;
     }
     if (flight->keep)
@@ -81,7 +116,6 @@ static void land(struct flight *flight)
     if (all->held >= 0)
         all->held += size;
     all->archives++;
-    all->grown += size;
     all->grown_ms = when_monotonic_ms();
     tell(flight, "landed", size, "");
     store_count(all->with.store, MIRROR_COUNT_ARCHIVES, 1);
@@ -104,31 +138,6 @@ static void announce(struct flight *flight)
         return;
     flight->announced = tell(flight, "flying", length, "") == 0;
     flight->announced_length = length;
-}
-
-/* Room for what is coming, unknown bytes if that does not say: others may have to leave for it. How
- * many did, -1 there is none. */
-static int make_room(struct flight *flight, int64_t unknown)
-{
-    struct flights *all = flight->all;
-    int64_t length = part_length(flight->part);
-    int gone = cache_make_room(all->with.cache,
-                               length < 0 ? unknown : length - part_received(flight->part));
-
-    if (gone > 0) {
-        log_warn("the disk is full: %d archives left the cache for that of %s", gone,
-                 flight->label);
-        all->held = -1; /* to be counted again */
-    }
-    return gone;
-}
-
-/* It would only keep others from the little room that there is. */
-static void fail_for_room(struct flight *flight)
-{
-    fail(flight, 503, "The box's disk is full.");
-    part_discard(flight->part);
-    flight->part = NULL;
 }
 
 static int on_head(void *context, const struct response *response)
@@ -155,9 +164,9 @@ static int on_head(void *context, const struct response *response)
     flight->source->etag[0] = '\0';
     if (response_etag_is_strong(response))
         snprintf(flight->source->etag, sizeof flight->source->etag, "%s", response->etag);
-    if (make_room(flight, 0) < 0) {
-        fail_for_room(flight);
-        return -1;
+    if (!flight_could_fit(flight)) {
+        flight->no_room = true;
+        return stop(flight, SOURCE_LACKS);
     }
     announce(flight);
     return 0;
@@ -165,11 +174,7 @@ static int on_head(void *context, const struct response *response)
 
 static int on_disk(struct flight *flight)
 {
-    bool full = errno == ENOSPC || errno == EDQUOT;
-
     log_errno("the archive of %s cannot be written", flight->label);
-    if (full && make_room(flight, UNKNOWN_ROOM) > 0)
-        return stop(flight, SOURCE_FROM_START);
     fail_for_room(flight);
     return stop(flight, SOURCE_BROKE);
 }
@@ -322,6 +327,7 @@ static void on_end(void *context, enum fetch_end end, const struct response *res
 static int prepare(struct flight *flight)
 {
     struct flights *all = flight->all;
+    struct part_archive archive;
     struct archive_known known;
     struct checksum sum;
 
@@ -336,7 +342,9 @@ static int prepare(struct flight *flight)
     sources_put_caches(&flight->sources, all->with.config, &known.sums[0]);
     for (size_t i = 0; i < known.url_count; i++)
         sources_put(&flight->sources, known.urls[i]);
-    flight->part = part_open(all->with.cache, flight->name, known.sums, known.sum_count);
+    flight->room = flight_room(flight);
+    archive = (struct part_archive){known.sums, known.sum_count, &flight->room};
+    flight->part = part_open(all->with.cache, flight->name, &archive);
     archive_known_done(&known);
     if (!flight->part) {
         fail(flight, 503, "The box cannot store it: its disk is full or broken.");
@@ -351,7 +359,9 @@ static int prepare(struct flight *flight)
 
 static void give_up(struct flight *flight)
 {
-    if (sources_may_return(&flight->sources))
+    if (flight->no_room)
+        fail_for_room(flight);
+    else if (sources_may_return(&flight->sources))
         fail(flight, 503, "No source delivers this archive at the moment.");
     else if (flight->listed)
         fail(flight, 404, "No source has this archive with the digests that its package demands.");
@@ -455,9 +465,17 @@ void flight_watch(struct flight *flight, int64_t now_ms)
 
 void flight_show(struct flight *flight, int64_t now_ms)
 {
-    if (flight->part && !flight->over && part_show(flight->part, now_ms) == PART_DISK) {
+    int64_t shown;
+    int fd;
+
+    if (!flight->part || flight->over)
+        return;
+    if (part_show(flight->part, now_ms) == PART_DISK) {
         on_disk(flight);
         flight_pause(flight);
+    } else if ((fd = part_memory(flight->part, &shown)) >= 0 && shown != flight->passed) {
+        flight->passed = shown;
+        pass_on(flight, fd, false);
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * flight: one archive's way, as flights.c leads it. Internal to these two files.
+ * flight: one archive's way, as flights.c leads it. Internal to these two files and room.c.
  */
 #ifndef MIRROR_FLIGHT_H
 #define MIRROR_FLIGHT_H
@@ -27,10 +27,14 @@ struct flight {
     struct sources sources; /* filled with the part */
     struct source *source;  /* that transfer reads from */
     struct transfer *transfer;
-    bool resuming;   /* it asked for the rest */
-    int64_t best;    /* the most bytes that were ever here */
-    int64_t wake_ms; /* no start before; -1 as soon as possible */
-    bool announced;  /* the row says flying, with announced_length */
+    bool resuming;     /* it asked for the rest */
+    int64_t best;      /* the most bytes that were ever here */
+    int64_t wake_ms;   /* no start before; -1 as soon as possible */
+    bool no_room;      /* a source announced more than there is room for */
+    int64_t displaced; /* bytes that left the cache for it */
+    int64_t passed;    /* bytes in memory that riad-web was told of */
+    struct area_room room;
+    bool announced; /* the row says flying, with announced_length */
     int64_t announced_length;
     int64_t mark_bytes, mark_ms, speed; /* bytes a second, over the last seconds */
     int64_t watch_bytes, watch_ms;      /* what the source brought since */
@@ -49,8 +53,7 @@ struct flights {
     int64_t gate_ms;  /* while the link is down: no start before */
     int64_t held;     /* bytes in the cache, -1 not counted yet */
     int64_t archives; /* and how many */
-    int64_t grown;    /* bytes that came since room was last made */
-    int64_t grown_ms; /* when; 0 nothing came */
+    int64_t grown_ms; /* when something last came; 0 the cache is within its limit */
     int64_t counted;  /* of fetch_bytes: what the store's counter holds already */
     int64_t carried[CONFIG_MAX_MIRRORS]; /* bytes for each repository, not yet in its counter */
 };
@@ -61,6 +64,13 @@ int flight_start(struct flight *flight);
 
 /* Gives its connection up; what came stays. */
 void flight_pause(struct flight *flight);
+
+/* Who decides about room for its bytes. */
+struct area_room flight_room(struct flight *flight);
+/* Whether what its source announces could lie anywhere. */
+bool flight_could_fit(struct flight *flight);
+/* Makes room on the disk for what has been verified; others leave for it, if they must. */
+bool flight_make_room(struct flight *flight, int64_t bytes);
 
 /* Releases all but the row. */
 void flight_free(struct flight *flight);

@@ -342,8 +342,7 @@ static void tick_room(struct flights *flights, int64_t now)
     if (flights->held >= 0 && (!flights->grown_ms || now - flights->grown_ms < ROOM_DELAY_MS))
         return;
     if (flights->held >= 0) {
-        limit =
-            cache_limit(flights->with.cache, flights->with.config, flights->held, flights->grown);
+        limit = cache_limit(flights->with.cache, flights->with.config);
         if (flights->held > limit)
             target = limit;
     }
@@ -353,7 +352,7 @@ static void tick_room(struct flights *flights, int64_t now)
             log_info("%d archives left the cache; it holds %lld bytes", gone,
                      (long long)flights->held);
     }
-    flights->grown = flights->grown_ms = 0;
+    flights->grown_ms = 0;
     tell_held(flights);
 }
 

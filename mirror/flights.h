@@ -39,6 +39,7 @@ struct flights_with {
     struct catalogues *catalogues;
     struct fetch *fetch;
     const struct config *config;
+    int pass; /* to riad-web, for what the disk has no room for (mirror/pass.h); -1 none */
 };
 
 struct flights *flights_new(const struct flights_with *with);

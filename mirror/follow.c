@@ -48,7 +48,7 @@ static struct shared_flight *shared_new(struct hub *hub, const char *name, char 
     return shared;
 }
 
-static bool has_ended(const struct shared_flight *shared)
+bool shared_has_ended(const struct shared_flight *shared)
 {
     return shared->state == SHARED_LANDED || shared->state == SHARED_FAILED;
 }
@@ -61,6 +61,8 @@ void shared_free(struct shared_flight *shared)
         link = &(*link)->next;
     *link = shared->next;
     fs_close(shared->fd);
+    for (size_t i = 0; i < shared->before_count; i++)
+        fs_close(shared->before[i]);
     fs_close(shared->landed_fd);
     pthread_cond_destroy(&shared->changed);
     free(shared->name);
@@ -68,7 +70,7 @@ void shared_free(struct shared_flight *shared)
     free(shared);
 }
 
-static struct shared_flight *find(struct hub *hub, const char *name)
+struct shared_flight *hub_find(struct hub *hub, const char *name)
 {
     for (struct shared_flight *shared = hub->first; shared; shared = shared->next)
         if (!shared->unlinked && strcmp(shared->name, name) == 0)
@@ -93,8 +95,8 @@ struct mirror_flight *hub_join(struct hub *hub, const char *name)
     struct shared_flight *shared;
 
     pthread_mutex_lock(&hub->lock);
-    shared = find(hub, name);
-    if (shared && !has_ended(shared) && shared->refs > 0)
+    shared = hub_find(hub, name);
+    if (shared && (shared_has_ended(shared) ? shared_is_kept(shared) : shared->refs > 0))
         follower = follower_new(shared);
     pthread_mutex_unlock(&hub->lock);
     return follower;
@@ -106,8 +108,8 @@ struct mirror_flight *hub_follow(struct hub *hub, int64_t id, const char *name)
     struct shared_flight *shared;
 
     pthread_mutex_lock(&hub->lock);
-    shared = find(hub, name);
-    if (shared && has_ended(shared)) {
+    shared = hub_find(hub, name);
+    if (shared && shared_has_ended(shared)) {
         shared->unlinked = true;
         shared = NULL;
     }
@@ -125,7 +127,7 @@ struct mirror_flight *hub_follow_index(struct hub *hub, const char *path)
     struct shared_flight *shared;
 
     pthread_mutex_lock(&hub->lock);
-    shared = find(hub, path);
+    shared = hub_find(hub, path);
     if (!shared)
         shared = shared_new(hub, path, mem_dup(path));
     follower = follower_new(shared);
@@ -171,20 +173,20 @@ static int64_t shown_aloft(struct shared_flight *shared)
     return shared->length > 0 && end >= shared->length ? shared->length - 1 : end;
 }
 
-/* How many bytes two files have in common. */
-static int64_t common_prefix(int one, int other)
+/* How many bytes agree before one differs from other; *all: one ends, and none did. */
+static int64_t common_prefix(int one, int other, bool *all)
 {
     uint8_t *a = mem_alloc(BLOCK), *b = mem_alloc(BLOCK);
     int64_t at = 0;
     ssize_t got, also, i = 0;
 
-    while ((got = pread(one, a, BLOCK, at)) > 0) {
+    *all = true;
+    while (*all && (got = pread(one, a, BLOCK, at)) > 0) {
         also = pread(other, b, (size_t)got, at);
         for (i = 0; i < also && a[i] == b[i];)
             i++;
         at += i;
-        if (i < got)
-            break;
+        *all = i == got;
     }
     free(a);
     free(b);
@@ -199,6 +201,23 @@ static bool is_same_file(int one, int other)
            a.st_dev == b.st_dev;
 }
 
+void shared_compare(struct shared_flight *shared)
+{
+    int64_t common;
+    bool all;
+
+    shared->common = shared->landed_size;
+    for (size_t i = 0; i <= shared->before_count; i++) {
+        int fd = i < shared->before_count ? shared->before[i] : shared->fd;
+
+        if (fd < 0 || is_same_file(fd, shared->landed_fd))
+            continue;
+        common = common_prefix(fd, shared->landed_fd, &all);
+        if (!all && common < shared->common)
+            shared->common = common;
+    }
+}
+
 /* Opens the archive that has landed: usually the part itself under its new name. 0 or -1. */
 static int open_landed(struct shared_flight *shared)
 {
@@ -211,9 +230,7 @@ static int open_landed(struct shared_flight *shared)
     if (shared->landed_fd < 0)
         return -1;
     shared->landed_size = size_of(shared->landed_fd);
-    shared->common = shared->landed_size;
-    if (shared->fd >= 0 && !is_same_file(shared->fd, shared->landed_fd))
-        shared->common = common_prefix(shared->fd, shared->landed_fd);
+    shared_compare(shared);
     return 0;
 }
 
@@ -262,17 +279,6 @@ static bool is_hopeless(struct mirror_flight *flight, int64_t offset)
     return flight->hopeless;
 }
 
-/* A verified end that could not be kept, for want of disk, is still handed on. */
-static enum mirror_wait failed(struct shared_flight *shared, int64_t offset, int *fd,
-                               int64_t *available)
-{
-    *available = shown(shared);
-    if (offset == 0 || shared->length <= 0 || *available != shared->length)
-        return MIRROR_LOST;
-    *fd = shared->fd;
-    return MIRROR_DONE;
-}
-
 /* What can be said at once; MIRROR_TIMEOUT: nothing. */
 static enum mirror_wait look_once(struct mirror_flight *flight, int64_t offset, int *fd,
                                   int64_t *available)
@@ -283,7 +289,7 @@ static enum mirror_wait look_once(struct mirror_flight *flight, int64_t offset, 
     if (shared->state == SHARED_LANDED)
         return landed(flight, offset, fd, available);
     if (shared->state == SHARED_FAILED)
-        return failed(shared, offset, fd, available);
+        return MIRROR_LOST;
     if (shared->id == 0)
         result = index_there(shared, fd, available);
     else if (shared->state == SHARED_FLYING && (*available = shown_aloft(shared)) > offset) {
@@ -373,7 +379,9 @@ void mirror_flight_leave(struct mirror_flight *flight)
     shared = flight->shared;
     hub = shared->hub;
     pthread_mutex_lock(&hub->lock);
-    if (--shared->refs == 0 && (has_ended(shared) || shared->id == 0))
+    shared->left_ms = when_monotonic_ms();
+    if (--shared->refs == 0 &&
+        (shared->id == 0 || (shared_has_ended(shared) && !shared_is_kept(shared))))
         shared_free(shared);
     pthread_mutex_unlock(&hub->lock);
     free(flight);
@@ -409,6 +417,12 @@ static void look_at(struct shared_flight *shared, struct store *store)
         snprintf(shared->error, sizeof shared->error, "503 This download was withdrawn.");
     }
     rows_close(&rows);
+    if (shared->state == SHARED_FAILED) {
+        shared->state = before; /* it may have landed in memory: that was said before the row was */
+        hub_take_notes(shared->hub);
+        if (!shared_has_ended(shared))
+            shared->state = SHARED_FAILED;
+    }
     if (shared->state != before)
         pthread_cond_broadcast(&shared->changed);
 }
@@ -433,7 +447,9 @@ void hub_look(struct hub *hub, struct store *store)
     pthread_mutex_lock(&hub->lock);
     for (struct shared_flight *shared = hub->first; shared; shared = next) {
         next = shared->next;
-        if (shared->id == 0 || has_ended(shared))
+        if (shared_has_ended(shared) && shared->refs == 0 && !shared_is_kept(shared))
+            shared_free(shared);
+        else if (shared->id == 0 || shared_has_ended(shared))
             pthread_cond_broadcast(&shared->changed);
         else if (shared->refs == 0)
             leave_behind(shared, store);

@@ -12,6 +12,8 @@
 
 #include <pthread.h>
 
+#define SHARED_BEFORE 8
+
 enum shared_state { SHARED_WANTED, SHARED_FLYING, SHARED_LANDED, SHARED_FAILED };
 
 struct shared_flight {
@@ -26,7 +28,11 @@ struct shared_flight {
     enum shared_state state;
     int64_t length; /* as the row says, -1 unknown */
     char error[200];
-    int fd;        /* of the part, -1 not open */
+    bool in_memory;            /* fd, or landed_fd, is the fetcher's memory */
+    int64_t left_ms;           /* when the last follower left, monotonic */
+    int fd;                    /* of the part, -1 not open */
+    int before[SHARED_BEFORE]; /* what was the part before: somebody may still read from it */
+    size_t before_count;
     int landed_fd; /* of the archive in the cache, -1 not open */
     int64_t landed_size;
     int64_t common; /* how many bytes the part and the archive have in common */
@@ -38,12 +44,14 @@ struct hub {
     struct shared_flight *first;
     int64_t link_down_ms; /* monotonic, since when the link is down; 0 it is up */
     int notify_fd, stop_fd;
+    int pass_fd; /* where notes of what lies in memory come from, -1 nowhere; lent */
     pthread_t thread;
     bool running;
 };
 
-/* Starts the thread that hears of growing files. 0, or -1, logged. */
-int hub_open(struct hub *hub, struct cache *cache, const struct config *config);
+/* Starts the thread that hears of growing files, and of archives that lie in memory by pass_fd.
+ * 0, or -1, logged. */
+int hub_open(struct hub *hub, struct cache *cache, const struct config *config, int pass_fd);
 void hub_close(struct hub *hub);
 
 /* A new follower of the flight with that name, if one is known that has not ended; else NULL. */
@@ -58,6 +66,21 @@ struct mirror_flight *hub_follow_index(struct hub *hub, const char *path);
 /* Reads the rows of all flights that are followed, and tells the store which ones nobody follows
  * any more. */
 void hub_look(struct hub *hub, struct store *store);
+
+/* Takes what the fetcher has said of archives in memory. */
+void hub_hear(struct hub *hub);
+
+/* The flight of that name; the hub's lock is held, as for all below. NULL there is none. */
+struct shared_flight *hub_find(struct hub *hub, const char *name);
+bool shared_has_ended(const struct shared_flight *shared);
+
+/* hub_hear with the lock held. */
+void hub_take_notes(struct hub *hub);
+/* Whether a flight landed in memory only, and is kept for those who still come. */
+bool shared_is_kept(const struct shared_flight *shared);
+
+/* Finds out how far what was shown agrees with what has landed. */
+void shared_compare(struct shared_flight *shared);
 
 /* Forgets a flight that nobody follows; the hub's lock is held, or nobody else is there. */
 void shared_free(struct shared_flight *shared);

@@ -50,7 +50,7 @@ int mirror_prepare(const struct config *config)
     return cache ? 0 : -1;
 }
 
-struct mirror *mirror_open(const struct config *config)
+struct mirror *mirror_open(const struct config *config, int pass_fd)
 {
     struct mirror *mirror = mem_alloc(sizeof *mirror);
 
@@ -59,7 +59,7 @@ struct mirror *mirror_open(const struct config *config)
     mirror->cache = cache_open(config);
     if (mirror->cache)
         mirror->catalogues = catalogues_open(mirror->cache, config);
-    if (mirror->cache && hub_open(&mirror->hub, mirror->cache, config) == 0)
+    if (mirror->cache && hub_open(&mirror->hub, mirror->cache, config, pass_fd) == 0)
         return mirror;
     mirror_close(mirror);
     return NULL;
@@ -163,7 +163,9 @@ static bool is_remembered(struct store *store, const char *name, bool listed,
     struct rows rows;
 
     rows_open(&rows, store,
-              "SELECT error, ended_at FROM flight WHERE name = ? AND state = 'failed'", "s", name);
+              "SELECT error, ended_at FROM flight WHERE name = ? AND state = 'failed' "
+              "AND (priority < 2 OR error LIKE '404%')", /* a prefetch gives up sooner */
+              "s", name);
     if (rows_next(&rows) == 1) {
         const char *error = rows_text(&rows, 0);
 

@@ -39,8 +39,8 @@ struct mirror;
 int mirror_prepare(const struct config *config);
 
 /* Opens the mirror of config's state folder and starts the thread that hears of growing files: so
- * before sandbox_calls. NULL, logged. */
-struct mirror *mirror_open(const struct config *config);
+ * before sandbox_calls. pass_fd: SERVICE_PASS, lent; -1: there is none. NULL, logged. */
+struct mirror *mirror_open(const struct config *config, int pass_fd);
 /* Nobody follows a flight any more when this is called. */
 void mirror_close(struct mirror *mirror);
 

@@ -49,12 +49,19 @@ static void *listen_thread(void *context)
     struct hub *hub = context;
     struct pollfd fds[] = {
         {.fd = hub->notify_fd, .events = POLLIN},
-        {.fd = hub->stop_fd,   .events = POLLIN}
+        {.fd = hub->stop_fd,   .events = POLLIN},
+        {.fd = hub->pass_fd,   .events = POLLIN}
     };
 
     while (!fds[1].revents) {
-        if (poll(fds, 2, -1) > 0 && fds[0].revents)
+        if (poll(fds, 3, -1) <= 0)
+            continue;
+        if (fds[0].revents)
             hear(hub);
+        if (fds[2].revents)
+            hub_hear(hub);
+        if (fds[2].revents & (POLLHUP | POLLERR))
+            fds[2].fd = -1; /* the keeper is gone, and so is this process soon */
     }
     return NULL;
 }
@@ -82,9 +89,9 @@ static int watch_indexes(struct hub *hub, const struct config *config)
     return 0;
 }
 
-int hub_open(struct hub *hub, struct cache *cache, const struct config *config)
+int hub_open(struct hub *hub, struct cache *cache, const struct config *config, int pass_fd)
 {
-    *hub = (struct hub){.cache = cache, .notify_fd = -1, .stop_fd = -1};
+    *hub = (struct hub){.cache = cache, .notify_fd = -1, .stop_fd = -1, .pass_fd = pass_fd};
     pthread_mutex_init(&hub->lock, NULL);
     hub->notify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     hub->stop_fd = eventfd(0, EFD_CLOEXEC);

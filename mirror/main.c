@@ -119,6 +119,8 @@ static int open_link(struct mirror_service *self)
     struct flights_with *with = &self->with;
 
     with->config = &self->config;
+    if (service_fds_named(&self->service, SERVICE_PASS, &with->pass, 1) == 0)
+        with->pass = -1;
     with->cache = cache_open(&self->config);
     if (!with->cache || confine(&self->config) < 0 || !(with->fetch = fetch_new()))
         return -1;

@@ -16,8 +16,6 @@
 #include <unistd.h>
 
 #define READ_BLOCK ((size_t)64 * 1024)
-#define SYNC_EVERY                                                                                 \
-    ((int64_t)4 << 20) /* bytes after which writing back begins, to keep fsync short */
 
 /* The three digests of a run of bytes as it grows. */
 struct triple {
@@ -26,12 +24,10 @@ struct triple {
 
 struct part {
     const struct cache *cache;
-    char *name, *path;
     struct checksum sums[PACKAGE_MAX_CHECKSUMS];
     size_t sum_count;
-    int fd;             /* -1 until something is shown */
-    int64_t shown;      /* bytes in the file */
-    struct buf held;    /* bytes behind them */
+    struct area shown;  /* what may be seen */
+    struct buf held;    /* bytes behind it */
     struct triple hash; /* of what is shown and held */
     int64_t length;     /* -1 not known */
     int64_t due;        /* when held bytes may be shown, -1 none wait */
@@ -40,11 +36,10 @@ struct part {
     bool comparing;
     int64_t cursor;        /* how far it agrees */
     int64_t other_length;  /* that it announced, -1 none */
-    char *other_path;      /* its own file once it differs */
-    int other_fd;          /* -1 while it does not differ */
-    int64_t other_size;    /* bytes in that file */
-    struct triple other;   /* and its digests */
-    bool other_is_archive; /* it is the right one */
+    bool parted;           /* it differs, and has */
+    struct area other;     /* its own bytes */
+    struct triple digests; /* and theirs */
+    bool other_is_archive; /* they are the right ones */
     struct checksum result[DIGEST_KINDS];
 };
 
@@ -115,8 +110,8 @@ static int hash_file(struct triple *triple, int fd, int64_t length)
 static int rehash(struct part *part)
 {
     triple_new(&part->hash);
-    if (part->shown > 0 && hash_file(&part->hash, part->fd, part->shown) < 0) {
-        log_errno("%s cannot be read", part->path);
+    if (part->shown.size > 0 && hash_file(&part->hash, part->shown.fd, part->shown.size) < 0) {
+        log_errno("%s cannot be read", part->shown.path);
         return -1;
     }
     triple_put(&part->hash, part->held.data, part->held.len);
@@ -125,49 +120,32 @@ static int rehash(struct part *part)
 
 /* ---- opening and closing ---- */
 
-/* Takes up what an earlier process left. */
-static int take_up(struct part *part)
-{
-    struct stat info;
-
-    part->fd = open(part->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (part->fd < 0)
-        return errno == ENOENT ? 0 : -1;
-    if (fstat(part->fd, &info) < 0)
-        return -1;
-    part->shown = info.st_size;
-    return 0;
-}
-
-struct part *part_open(const struct cache *cache, const char *name, const struct checksum *sums,
-                       size_t count)
+struct part *part_open(const struct cache *cache, const char *name,
+                       const struct part_archive *archive)
 {
     struct part *part = mem_alloc(sizeof *part);
+    char *path = cache_part_path(cache, name);
 
     part->cache = cache;
-    part->name = mem_dup(name);
-    part->path = cache_part_path(cache, name);
-    part->other_path = mem_printf("%s.other", part->path);
-    part->fd = part->other_fd = -1;
+    area_init(&part->shown, path, archive->room);
+    area_init(&part->other, mem_printf("%s.other", path), archive->room);
     part->length = part->due = -1;
-    for (size_t i = 0; i < count && i < PACKAGE_MAX_CHECKSUMS; i++)
-        part->sums[part->sum_count++] = sums[i];
+    for (size_t i = 0; i < archive->sum_count && i < PACKAGE_MAX_CHECKSUMS; i++)
+        part->sums[part->sum_count++] = archive->sums[i];
     buf_init(&part->held, 2 * PART_HOLD_MAX);
-    if (take_up(part) == 0 && rehash(part) == 0)
+    if (area_open(&part->shown) == 0 && rehash(part) == 0)
         return part;
-    log_errno("%s cannot be opened", part->path);
+    log_errno("%s cannot be opened", path);
     part_close(part);
     return NULL;
 }
 
 static void drop_other(struct part *part)
 {
-    if (part->other_fd >= 0)
-        unlink(part->other_path);
-    fs_close(part->other_fd);
-    part->other_fd = -1;
-    part->other_size = 0;
-    triple_free(&part->other);
+    if (part->parted)
+        area_clear(&part->other);
+    part->parted = false;
+    triple_free(&part->digests);
 }
 
 void part_close(struct part *part)
@@ -175,25 +153,23 @@ void part_close(struct part *part)
     if (!part)
         return;
     drop_other(part);
-    fs_close(part->fd);
+    area_done(&part->other);
+    area_done(&part->shown);
     triple_free(&part->hash);
     buf_done(&part->held);
-    free(part->other_path);
-    free(part->path);
-    free(part->name);
     free(part);
 }
 
 void part_discard(struct part *part)
 {
     if (part)
-        unlink(part->path);
+        area_clear(&part->shown);
     part_close(part);
 }
 
 int64_t part_received(const struct part *part)
 {
-    return part->shown + (int64_t)part->held.len;
+    return part->shown.size + (int64_t)part->held.len;
 }
 
 int64_t part_offset(const struct part *part)
@@ -213,38 +189,14 @@ const struct checksum *part_sha256(const struct part *part)
 
 /* ---- showing ---- */
 
-/* Writes all of bytes at offset. 0, or -1 with errno; *done tells how many were written. */
-static int write_at(int fd, const uint8_t *bytes, size_t length, int64_t offset, size_t *done)
-{
-    for (*done = 0; *done < length;) {
-        ssize_t wrote = pwrite(fd, bytes + *done, length - *done, offset + (int64_t)*done);
-
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            return -1;
-        *done += (size_t)wrote;
-    }
-    return 0;
-}
-
 /* Shows held bytes up to byte number end. */
 static enum part_put show_to(struct part *part, int64_t end)
 {
-    size_t done, length = end > part->shown ? (size_t)(end - part->shown) : 0;
-    int result;
+    int64_t before = part->shown.size;
+    size_t length = end > before ? (size_t)(end - before) : 0;
+    int result = area_put(&part->shown, part->held.data, length);
 
-    if (part->fd < 0)
-        part->fd = open(part->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (part->fd < 0)
-        return PART_DISK;
-    if (length == 0)
-        return PART_OK;
-    result = write_at(part->fd, part->held.data, length, part->shown, &done);
-    if ((part->shown + (int64_t)done) / SYNC_EVERY != part->shown / SYNC_EVERY)
-        sync_file_range(part->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-    buf_consume(&part->held, done);
-    part->shown += (int64_t)done;
+    buf_consume(&part->held, (size_t)(part->shown.size - before));
     return result < 0 ? PART_DISK : PART_OK;
 }
 
@@ -269,7 +221,7 @@ enum part_put part_show(struct part *part, int64_t now_ms)
     if (part->due < 0 || now_ms < part->due)
         return PART_OK;
     part->due = -1;
-    return end > part->shown && !part->suspect ? show_to(part, end) : PART_OK;
+    return end > part->shown.size && !part->suspect ? show_to(part, end) : PART_OK;
 }
 
 /* ---- receiving ---- */
@@ -292,7 +244,7 @@ int part_begin(struct part *part, int64_t offset, int64_t length)
         return -1;
     if (offset > 0 && length >= 0 && part->length >= 0 && length != part->length)
         return -1;
-    if (offset == 0 && part->shown == 0 && forget_held(part) < 0)
+    if (offset == 0 && part->shown.size == 0 && forget_held(part) < 0)
         return -1;
     part->comparing = offset < part_received(part);
     if (length >= 0 || (offset == 0 && !part->comparing))
@@ -309,39 +261,40 @@ static enum part_put append(struct part *part, const void *bytes, size_t length,
         return PART_TOO_LONG;
     buf_put(&part->held, bytes, length);
     triple_put(&part->hash, bytes, length);
-    if (part->due < 0 && may_show(part) > part->shown)
+    if (part->due < 0 && may_show(part) > part->shown.size)
         part->due = now_ms + PART_DELAY_MS;
     if (part->held.len > PART_HOLD_MAX)
         result = show_to(part, may_show(part));
     return result;
 }
 
-/* The new response differs at the cursor from what clients may have seen: it gets its own file,
- * which begins with what both have in common. */
+/* Appends to the response's own bytes. */
+static enum part_put keep_other(struct part *part, const void *bytes, size_t length)
+{
+    if (area_put(&part->other, bytes, length) < 0)
+        return PART_DISK;
+    triple_put(&part->digests, bytes, length);
+    return PART_OK;
+}
+
+/* The new response differs at the cursor from what clients may have seen: its bytes go their own
+ * way, and begin with what both have in common. */
 static enum part_put part_ways(struct part *part)
 {
-    uint8_t *block;
+    uint8_t *block = mem_alloc(READ_BLOCK);
     enum part_put result = PART_OK;
-    size_t done;
 
     /* What an earlier process left may be an archive already that has not got all its names. */
-    unlink(part->other_path);
-    part->other_fd =
-        open(part->other_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (part->other_fd < 0)
-        return PART_DISK;
-    triple_new(&part->other);
-    block = mem_alloc(READ_BLOCK);
-    for (part->other_size = 0; part->other_size < part->cursor && result == PART_OK;) {
-        int64_t left = part->cursor - part->other_size;
-        ssize_t got = pread(part->fd, block, left < (int64_t)READ_BLOCK ? (size_t)left : READ_BLOCK,
-                            part->other_size);
+    area_clear(&part->other);
+    part->parted = true;
+    triple_new(&part->digests);
+    while (part->other.size < part->cursor && result == PART_OK) {
+        int64_t left = part->cursor - part->other.size;
+        ssize_t got =
+            pread(part->shown.fd, block, left < (int64_t)READ_BLOCK ? (size_t)left : READ_BLOCK,
+                  part->other.size);
 
-        if (got <= 0 || write_at(part->other_fd, block, (size_t)got, part->other_size, &done) < 0)
-            result = PART_DISK;
-        else
-            triple_put(&part->other, block, (size_t)got);
-        part->other_size += got > 0 ? got : 0;
+        result = got > 0 ? keep_other(part, block, (size_t)got) : PART_DISK;
     }
     free(block);
     return result;
@@ -350,16 +303,10 @@ static enum part_put part_ways(struct part *part)
 /* Takes bytes of a response that has gone its own way. */
 static enum part_put put_other(struct part *part, const void *bytes, size_t length)
 {
-    size_t done;
-
-    if (part->other_size + (int64_t)length >
+    if (part->other.size + (int64_t)length >
         (part->other_length >= 0 ? part->other_length : PART_MAX))
         return PART_TOO_LONG;
-    if (write_at(part->other_fd, bytes, length, part->other_size, &done) < 0)
-        return PART_DISK;
-    triple_put(&part->other, bytes, length);
-    part->other_size += (int64_t)length;
-    return PART_OK;
+    return keep_other(part, bytes, length);
 }
 
 /* How many of the bytes agree with what is here from the cursor on; moves the cursor. */
@@ -373,12 +320,12 @@ static size_t agree(struct part *part, const uint8_t *bytes, size_t length)
         int64_t left = part_received(part) - part->cursor;
         size_t run = length - same < sizeof block ? length - same : sizeof block, i = 0;
 
-        if (part->cursor < part->shown) {
-            ssize_t got = pread(part->fd, block, run, part->cursor);
+        if (part->cursor < part->shown.size) {
+            ssize_t got = pread(part->shown.fd, block, run, part->cursor);
 
             run = got > 0 ? (size_t)got : 0;
         } else {
-            here = part->held.data + (part->cursor - part->shown);
+            here = part->held.data + (part->cursor - part->shown.size);
             run = (int64_t)run < left ? run : (size_t)left;
         }
         while (i < run && here[i] == bytes[same + i])
@@ -401,9 +348,9 @@ static enum part_put compare(struct part *part, const uint8_t *bytes, size_t len
     }
     if (*used == length)
         return PART_OK;
-    if (part->cursor < part->shown)
+    if (part->cursor < part->shown.size)
         return part_ways(part);
-    buf_truncate(&part->held, (size_t)(part->cursor - part->shown));
+    buf_truncate(&part->held, (size_t)(part->cursor - part->shown.size));
     part->comparing = false;
     return rehash(part) < 0 ? PART_DISK : PART_OK;
 }
@@ -414,14 +361,14 @@ enum part_put part_put(struct part *part, const void *bytes, size_t length, int6
     enum part_put result = PART_OK;
     size_t used = 0;
 
-    if (part->comparing && part->other_fd < 0) {
+    if (part->comparing && !part->parted) {
         result = compare(part, at, length, &used);
         at += used;
         length -= used;
     }
     if (result != PART_OK || length == 0)
         return result;
-    if (part->other_fd >= 0)
+    if (part->parted)
         return put_other(part, at, length);
     return append(part, at, length, now_ms);
 }
@@ -436,11 +383,11 @@ void part_break(struct part *part)
 
 static enum part_end end_other(struct part *part)
 {
-    if (part->other_length >= 0 && part->other_size < part->other_length) {
+    if (part->other_length >= 0 && part->other.size < part->other_length) {
         part_break(part);
         return PART_SHORT;
     }
-    if (is_archive(part, &part->other)) {
+    if (is_archive(part, &part->digests)) {
         part->other_is_archive = true;
         return PART_RIGHT;
     }
@@ -450,14 +397,14 @@ static enum part_end end_other(struct part *part)
 
 enum part_end part_end(struct part *part)
 {
-    if (part->comparing && part->other_fd < 0 &&
+    if (part->comparing && !part->parted &&
         (part->other_length < 0 || part->cursor == part->other_length)) {
-        if (part->cursor >= part->shown || part_ways(part) != PART_OK) {
+        if (part->cursor >= part->shown.size || part_ways(part) != PART_OK) {
             part_break(part);
             return PART_WRONG;
         }
     }
-    if (part->other_fd >= 0)
+    if (part->parted)
         return end_other(part);
     if (part->comparing || (part->length >= 0 && part_received(part) < part->length)) {
         part_break(part);
@@ -465,8 +412,8 @@ enum part_end part_end(struct part *part)
     }
     if (is_archive(part, &part->hash))
         return PART_RIGHT;
-    part->suspect = part->shown > 0;
-    if (part->shown == 0)
+    part->suspect = part->shown.size > 0;
+    if (part->shown.size == 0)
         part->length = -1;
     forget_held(part);
     return PART_WRONG;
@@ -479,20 +426,53 @@ bool part_is_complete(struct part *part)
 
 int part_publish(struct part *part)
 {
-    int result;
+    struct area *area = part->other_is_archive ? &part->other : &part->shown;
 
-    if (part->other_is_archive) {
-        result = cache_publish(part->cache, part->other_path, part->other_fd, part->result);
-        if (result == 0) {
-            unlink(part->path);
-            fs_close(part->other_fd);
-            part->other_fd = -1;
-        }
-        return result;
-    }
-    if (show_to(part, part_received(part)) != PART_OK) {
-        log_errno("%s cannot be written", part->path);
+    if (!part->other_is_archive && show_to(part, part_received(part)) != PART_OK) {
+        log_errno("%s cannot be written", area->path);
         return -1;
     }
-    return cache_publish(part->cache, part->path, part->fd, part->result);
+    if (area->in_memory)
+        return 1;
+    if (cache_publish(part->cache, area->path, area->fd, part->result) < 0)
+        return -1;
+    if (part->other_is_archive) {
+        part->parted = false;
+        area_clear(&part->shown);
+    }
+    return 0;
+}
+
+/* ---- in memory ---- */
+
+int part_memory(const struct part *part, int64_t *shown)
+{
+    *shown = part->shown.size;
+    return part->shown.in_memory ? part->shown.fd : -1;
+}
+
+int64_t part_in_memory(const struct part *part)
+{
+    return (part->shown.in_memory ? part->shown.size : 0) +
+           (part->other.in_memory ? part->other.size : 0);
+}
+
+/* What has proved right. */
+static struct area *right_area(struct part *part)
+{
+    return part->other_is_archive ? &part->other : &part->shown;
+}
+
+int part_lower(struct part *part)
+{
+    return area_lower(right_area(part));
+}
+
+int part_lift(struct part *part)
+{
+    struct area *area = right_area(part);
+
+    if (!part->other_is_archive && show_to(part, part_received(part)) != PART_OK)
+        return -1;
+    return area_lift(area) < 0 ? -1 : area->fd;
 }

@@ -12,11 +12,15 @@
  * of their own, and the digests decide. If the new ones are right, whoever has not received more
  * than both had in common notices nothing (mirror/handler.h compares).
  *
+ * Where the disk has no room the part lies in memory, and only part_memory shows it
+ * (mirror/area.h).
+ *
  * Pure but for its files; one thread.
  */
 #ifndef MIRROR_PART_H
 #define MIRROR_PART_H
 
+#include "mirror/area.h"
 #include "mirror/cache.h"
 
 #include <stdbool.h>
@@ -27,14 +31,21 @@
 #define PART_TAIL      ((int64_t)256 * 1024) /* held back of an archive whose length is known */
 #define PART_TAIL_OPEN ((int64_t)64 * 1024)  /* and of one whose length is not */
 #define PART_HOLD_MAX  ((size_t)8 << 20)     /* bytes in memory */
-#define PART_MAX       ((int64_t)4 << 30)    /* bytes of an archive */
+#define PART_MAX       ((int64_t)1 << 30)    /* bytes of an archive; real ones stay below 0.3 G */
 
 struct part;
 
-/* Opens the part of flight name; what an earlier process left of it is taken up. sums are all
- * digests that it must have. NULL, logged. */
-struct part *part_open(const struct cache *cache, const char *name, const struct checksum *sums,
-                       size_t count);
+/* What is to arrive: all digests that it must have, and who decides about room for it (NULL:
+ * nobody; it outlives the part). */
+struct part_archive {
+    const struct checksum *sums;
+    size_t sum_count;
+    const struct area_room *room;
+};
+
+/* Opens the part of flight name; what an earlier process left of it is taken up. NULL, logged. */
+struct part *part_open(const struct cache *cache, const char *name,
+                       const struct part_archive *archive);
 
 /* Closes it; the file stays for another time. */
 void part_close(struct part *part);
@@ -58,7 +69,8 @@ int part_begin(struct part *part, int64_t offset, int64_t length);
 
 enum part_put { PART_OK, PART_DISK, PART_TOO_LONG };
 
-/* Takes bytes. PART_DISK: the disk is full or broken, errno says; PART_TOO_LONG: more than the
+/* Takes bytes. PART_DISK: there is room for them neither on the disk nor in memory (errno: ENOSPC),
+ * or the disk is broken; PART_TOO_LONG: more than the
  * length, or than PART_MAX. */
 enum part_put part_put(struct part *part, const void *bytes, size_t length, int64_t now_ms);
 
@@ -82,8 +94,21 @@ void part_break(struct part *part);
 /* Whether all bytes are here already and right, as after a crash; then part_publish. */
 bool part_is_complete(struct part *part);
 
-/* After PART_RIGHT: shows the end, and takes the file into the cache. 0, or -1, logged. */
+/* After PART_RIGHT: shows the end, and takes the file into the cache. 0; 1: there was no room,
+ * it lies in memory; -1, logged. */
 int part_publish(struct part *part);
+
+/* What lies in memory, for want of disk. The descriptor of what may be shown, *shown bytes, if that
+ * does; else -1. */
+int part_memory(const struct part *part, int64_t *shown);
+/* How many bytes in all. */
+int64_t part_in_memory(const struct part *part);
+/* After PART_RIGHT, when room has been made: has what lies in memory on the disk. 0 or -1. */
+int part_lower(struct part *part);
+/* After PART_RIGHT, instead of part_publish: has the whole archive in memory. Its descriptor, the
+ * part's own, or -1. */
+int part_lift(struct part *part);
+
 /* Its SHA-256, after PART_RIGHT; and its size. */
 const struct checksum *part_sha256(const struct part *part);
 

@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -142,7 +143,8 @@ static int open_loop(struct keeper *keeper)
         if (keeping->doorbells[id] < 0)
             goto failed;
     }
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, keeping->pass) < 0 ||
+        prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         goto failed;
     return 0;
 failed:
@@ -166,6 +168,7 @@ static void init(struct keeper *keeper, struct config *config, const char *path)
     keeper->keeping.config = *config;
     keeper->keeping.config_fd = -1;
     keeper->keeping.epoll = -1;
+    keeper->keeping.pass[0] = keeper->keeping.pass[1] = -1;
     for (int id = 0; id < SERVICE_COUNT; id++) {
         keeper->keeping.doorbells[id] = -1;
         kept_init(&keeper->services[id], (enum service_id)id, &keeper->keeping);
@@ -434,6 +437,8 @@ static void done(struct keeper *keeper)
         publish_remove(&keeper->keeping);
     state_unlock(keeper->lock);
     fs_close(keeper->signals);
+    fs_close(keeper->keeping.pass[0]);
+    fs_close(keeper->keeping.pass[1]);
     fs_close(keeper->keeping.epoll);
     fs_close(keeper->keeping.config_fd);
     config_done(&keeper->keeping.config);

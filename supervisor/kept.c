@@ -205,6 +205,8 @@ static pid_t start_process(struct kept *kept, const char *program, int keeper_fd
         add_fd(&spawn, "listen", kept->sockets.fd[i]);
     if (hostkey >= 0)
         add_fd(&spawn, "hostkey", hostkey);
+    if (kept->id == SERVICE_WEB || kept->id == SERVICE_MIRROR)
+        add_fd(&spawn, SERVICE_PASS, keeping->pass[kept->id == SERVICE_MIRROR]);
     pid = spawn_start(&spawn);
     fs_close(hostkey);
     return pid;

@@ -34,8 +34,9 @@ struct keeping {
     int config_fd;        /* the same, sealed */
     int epoll;
     int doorbells[SERVICE_COUNT];
-    struct account box, dhcp;                  /* as whom services run */
-    bool dhcp_account;                         /* whether there is the second one */
+    int pass[2];              /* the ends of web and mirror of their own channel (mirror/pass.h) */
+    struct account box, dhcp; /* as whom services run */
+    bool dhcp_account;        /* whether there is the second one */
     struct incident incidents[KEPT_INCIDENTS]; /* a ring: the newest is number incident_count - 1 */
     size_t incident_count;
     bool changed; /* something that status.json tells has changed */

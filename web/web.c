@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/service.h"
 #include "web/door.h"
 #include "web/url.h"
 
@@ -181,8 +182,11 @@ int web_open(struct web *web, const struct config *config, const int *bells, siz
 void web_open_mirror(struct web *web)
 {
     const struct config *config = web_config();
+    int pass_fd;
+    if (service_fds_named(web->service, SERVICE_PASS, &pass_fd, 1) == 0)
+        pass_fd = -1;
     if (config->mirror[0].enabled && web->mirror == NULL)
-        web->mirror = mirror_open(config);
+        web->mirror = mirror_open(config, pass_fd);
 }
 
 void web_close(struct web *web)

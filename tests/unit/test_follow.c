@@ -1,9 +1,12 @@
 #include "base/mem.h"
 #include "identity/store.h"
 #include "mirror/follow.h"
+#include "mirror/pass.h"
 #include "tests/unit/scratch.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SIZE ((int64_t)100000)
@@ -15,6 +18,7 @@ struct world {
     struct cache *cache;
     struct hub hub;
     struct store *store;
+    int pass; /* the fetcher's end */
     struct mirror_flight *follower;
     struct checksum sums[DIGEST_KINDS];
     uint8_t *bytes;
@@ -43,12 +47,15 @@ static void part_is(struct world *world, int64_t length)
 
 static void world_init(struct world *world, void **state)
 {
+    int pass[2];
     *world = (struct world){.bytes = mem_alloc(SIZE)};
     config_init(&world->config);
     free(world->config.box.state);
     world->config.box.state = mem_dup(((struct scratch *)*state)->folder);
     assert_non_null(world->cache = cache_open(&world->config));
-    assert_int_equal(hub_open(&world->hub, world->cache, &world->config), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pass), 0);
+    world->pass = pass[1];
+    assert_int_equal(hub_open(&world->hub, world->cache, &world->config, pass[0]), 0);
     assert_non_null(world->store = store_open_memory());
     for (int64_t i = 0; i < SIZE; i++)
         world->bytes[i] = (uint8_t)(i * i >> 7);
@@ -67,6 +74,8 @@ static void world_done(struct world *world)
 {
     mirror_flight_leave(world->follower);
     hub_close(&world->hub);
+    close(world->hub.pass_fd);
+    close(world->pass);
     store_close(world->store);
     cache_close(world->cache);
     config_done(&world->config);
@@ -133,12 +142,70 @@ static void a_landed_archive_has_its_own_length(void **state)
     world_done(&world);
 }
 
+/* What the fetcher says of memory of its own, with so many right bytes; wrong: its first is not. */
+static void note(struct world *world, int64_t bytes, bool whole, bool wrong)
+{
+    struct pass_note note = {.length = SIZE, .whole = whole};
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    strcpy(note.name, world->name);
+    assert_int_equal(pwrite(fd, world->bytes, (size_t)bytes, 0), bytes);
+    if (wrong)
+        assert_int_equal(pwrite(fd, "?", 1, 0), 1);
+    assert_int_equal(pass_send(world->pass, &note, fd), 0);
+    close(fd);
+}
+
+/* On a full disk the bytes move into memory: they are gone on with there, the row's failure means
+ * nothing any more, and who comes a moment later has the whole, too. */
+static void what_lies_in_memory_is_followed(void **state)
+{
+    struct world world;
+    int64_t available = 0;
+    world_init(&world, state);
+    assert_int_equal(wait_for(&world, 0, &available), MIRROR_MORE);
+    assert_int_equal(unlink(world.part), 0);
+    note(&world, HALF + 10, false, false);
+    hub_hear(&world.hub);
+    assert_int_equal(wait_for(&world, HALF, &available), MIRROR_MORE);
+    assert_int_equal(available, HALF + 10);
+    note(&world, SIZE, true, false);
+    row(&world, "failed", SIZE);
+    assert_int_equal(wait_for(&world, HALF + 10, &available), MIRROR_DONE);
+    assert_int_equal(available, SIZE);
+    mirror_flight_leave(world.follower);
+    world.follower = hub_join(&world.hub, world.name);
+    assert_non_null(world.follower);
+    assert_int_equal(wait_for(&world, 0, &available), MIRROR_DONE);
+    world_done(&world);
+}
+
+/* A fetcher that began anew sends other bytes: who has the old ones gets no end to them. */
+static void memory_of_other_bytes_cuts_those_who_have_the_old(void **state)
+{
+    struct world world;
+    int64_t available = 0;
+    world_init(&world, state);
+    struct mirror_flight *late = hub_join(&world.hub, world.name);
+    note(&world, HALF, false, true);
+    hub_hear(&world.hub);
+    assert_int_equal(wait_for(&world, 0, &available), MIRROR_MORE);
+    note(&world, SIZE, true, false);
+    hub_hear(&world.hub);
+    assert_int_equal(wait_for(&world, HALF, &available), MIRROR_LOST);
+    mirror_flight_leave(world.follower);
+    world.follower = late;
+    assert_int_equal(wait_for(&world, 0, &available), MIRROR_DONE);
+    world_done(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(the_length_is_promised_while_it_lands),
         SCRATCH_TEST(what_left_at_once_is_lost),
         SCRATCH_TEST(a_landed_archive_has_its_own_length),
+        SCRATCH_TEST(what_lies_in_memory_is_followed),
+        SCRATCH_TEST(memory_of_other_bytes_cuts_those_who_have_the_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

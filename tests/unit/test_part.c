@@ -48,7 +48,8 @@ static void world_done(struct world *world)
 
 static struct part *open_part(struct world *world)
 {
-    struct part *part = part_open(world->cache, world->name, world->sums, DIGEST_KINDS);
+    struct part *part = part_open(world->cache, world->name,
+                                  &(struct part_archive){world->sums, DIGEST_KINDS, NULL});
     assert_non_null(part);
     return part;
 }
@@ -286,7 +287,7 @@ static void the_least_used_leave_first(void **state)
             digest_of((enum digest_kind)kind, text, (size_t)length, sums[i][kind].bytes);
         }
         checksum_name(&sums[i][DIGEST_MD5], name);
-        part = part_open(world.cache, name, sums[i], DIGEST_KINDS);
+        part = part_open(world.cache, name, &(struct part_archive){sums[i], DIGEST_KINDS, NULL});
         assert_int_equal(part_begin(part, 0, length), 0);
         assert_int_equal(part_put(part, text, (size_t)length, 0), PART_OK);
         assert_int_equal(part_end(part), PART_RIGHT);
