@@ -326,10 +326,10 @@ static void put_file(void *context, const struct drop_file *file)
             fs_hex(file->sha256, DIGEST_SHA256_SIZE, hash);
         json_object(&request->out, NULL);
         json_string(&request->out, "path", file->path);
-        json_string(&request->out, "owner", file->owner);
+        json_string(&request->out, "owner", *file->owner == '\0' ? NULL : file->owner);
         json_int(&request->out, "size", file->size);
         json_int(&request->out, "created_at", file->created_at);
-        json_string(&request->out, "sha256", hash);
+        json_string(&request->out, "sha256", *hash == '\0' ? NULL : hash);
         json_int(&request->out, "downloads", file->downloads);
         json_close(&request->out, '}');
         buf_putc(&request->out, '\n');

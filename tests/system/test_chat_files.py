@@ -34,6 +34,10 @@ def test_in_and_out(house):
     assert ssh(house, "bob", "get", "my slides.pdf").stdout == content
     listed = ssh(house, "bob", "files", "slides").stdout.decode()
     assert "ada" in listed and "my slides.pdf" in listed and "2.3 MB" in listed
+    house.request("PUT", "/files/whose.txt", b"x")
+    rows = map(json.loads, ssh(house, "bob", "files", "--json").stdout.splitlines())
+    owners = {row["path"]: row["owner"] for row in rows}
+    assert owners["my slides.pdf"] == "ada" and owners["whose.txt"] is None
     empty = ssh(house, "ada", "drop", "empty")
     assert empty.returncode == 0 and ssh(house, "bob", "get", "empty").stdout == b""
 
