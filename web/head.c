@@ -20,6 +20,25 @@ static size_t times(const struct head_line *lines, size_t count, const char *nam
     return found;
 }
 
+/* What stands behind a line: its end is one NUL, or two for CR LF. */
+static const char *behind(const char *last)
+{
+    const char *end = last + strlen(last) + 1;
+    return *end == '\0' ? end + 1 : end;
+}
+
+bool head_is_framed(const char *version, const struct head_line *lines, size_t count)
+{
+    const char *next = behind(version);
+    for (size_t i = 0; i < count; i++) {
+        const char *colon = lines[i].name + strlen(lines[i].name);
+        if (lines[i].name != next || (colon + 1 < lines[i].value && colon[1] == '\0'))
+            return false;
+        next = behind(lines[i].value);
+    }
+    return *next == '\r' || *next == '\n';
+}
+
 static bool is_token(const char *name)
 {
     if (*name == '\0')

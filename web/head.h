@@ -18,6 +18,14 @@ struct head_line {
 /* The value of the first line of that name (any case); NULL if there is none. */
 const char *head_find(const struct head_line *lines, size_t count, const char *name);
 
+/*
+ * Whether the lines stand in the head as RFC 9112, 5 has them: no blank before a line or before its
+ * colon, and nothing behind the last line. civetweb parses a head in place, with NULs for what
+ * parts it; it skips such blanks, and at a folded line it stops, as if there were no more lines.
+ * version is the request line's, behind which the first line stands.
+ */
+bool head_is_framed(const char *version, const struct head_line *lines, size_t count);
+
 struct head {
     int64_t length; /* of the body; -1 chunked; 0 none */
     bool expects;

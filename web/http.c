@@ -240,6 +240,10 @@ static int understand(struct http_request *request, const struct mg_request_info
         *why = "That are too many headers.";
         return 431;
     }
+    if (!head_is_framed(info->http_version, wire->lines, wire->line_count)) {
+        *why = "A header line is folded, or has a blank where none may be.";
+        return 400;
+    }
     int status = head_check(wire->lines, wire->line_count, wire->http_10, &wire->head, why);
     const char *host = http_header(request, "Host");
     request->host = host == NULL ? "" : host;

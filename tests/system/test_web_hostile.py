@@ -54,6 +54,11 @@ HEADS = [
     (b"PUT /files/x HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n", 400),
     (b"GET / HTTP/1.1\r\n\r\n", 400),
+    # Blanks by which two servers see different lines.
+    (b"PUT /files/x HTTP/1.1\r\n" + HOST + b"Content-Length : 1\r\n\r\na", 400),
+    (b"PUT /files/x HTTP/1.1\r\n" + HOST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\r\n folded\r\nContent-Length: 30\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\n X: y\r\n" + HOST + b"\r\n", 400),
     (b"GET / HTTP/1.1\r\n" + HOST + b"".join(b"X-%d: y\r\n" % i for i in range(70)) + b"\r\n", 431),
     (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 20000 + b"\r\n\r\n", (400, 413, 431)),
     (b"GET /%00 HTTP/1.1\r\n" + HOST + b"\r\n", 400),

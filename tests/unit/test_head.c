@@ -2,6 +2,8 @@
 
 #include "scratch.h"
 
+#include <ctype.h>
+
 static void heads(void **state)
 {
     static const struct {
@@ -55,6 +57,71 @@ static void heads(void **state)
     }
 }
 
+/* As civetweb takes a head apart, in place; how many lines it found. */
+static size_t part(char *at, struct head_line *lines)
+{
+    size_t count = 0;
+    at += strcspn(at, "\r\n");
+    do
+        *at++ = '\0';
+    while (isspace((unsigned char)*at));
+    for (;; count++) {
+        char *end = at;
+        while (*end != ':' && *end > ' ' && *end < 127)
+            end++;
+        if (end == at)
+            return count;
+        while (*end == ' ')
+            *end++ = '\0';
+        *end = '\0';
+        lines[count].name = at;
+        do
+            end++;
+        while (*end == ' ' || *end == '\t');
+        lines[count].value = end;
+        end += strcspn(end, "\r\n");
+        if (*end == '\r')
+            *end++ = '\0';
+        *end++ = '\0';
+        at = end;
+        if (*at == '\r' || *at == '\n')
+            return count + 1;
+    }
+}
+
+static void frames(void **state)
+{
+    static const struct {
+        const char *head; /* from the version on */
+        bool framed;
+    } cases[] = {
+        {"1.1\r\nHost: a\r\n\r\n",                    true },
+        {"1.1\r\nHost:a\r\nX: \t b c \r\n\r\n",       true },
+        {"1.1\r\nX:\r\nY: \r\nZ:\r\n\r\n",            true },
+        {"1.1\nHost: a\nX:\n\n",                      true },
+        {"1.1\r\nHost: a\nX: b\r\n\r\n",              true },
+        {"1.1\r\nHost : a\r\n\r\n",                   false},
+        {"1.1\r\nHost  :a\r\n\r\n",                   false},
+        {"1.1\r\nHost: a\r\nX :\r\nY: b\r\n\r\n",     false},
+        {"1.1\r\n Host: a\r\n\r\n",                   false},
+        {"1.1\r\n\tHost: a\r\n\r\n",                  false},
+        {"1.1\r\nX: a\r\n folded\r\nHost: a\r\n\r\n", false},
+        {"1.1\r\nX: a\r\n\tfolded\r\n\r\n",           false},
+        {"1.1\r\nX:\r\n folded\r\n\r\n",              false},
+        {"1.1\nX: a\n folded\n\n",                    false},
+        {"1.1\r\nX: a\r\n: nameless\r\n\r\n",         false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct head_line lines[4];
+        char head[64];
+        strcpy(head, cases[i].head);
+        size_t count = part(head, lines);
+        if (head_is_framed(head, lines, count) != cases[i].framed)
+            fail_msg("case %zu", i);
+    }
+}
+
 static void keeps(void **state)
 {
     static const struct {
@@ -96,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads),
+        cmocka_unit_test(frames),
         cmocka_unit_test(keeps),
         cmocka_unit_test(lists),
     };
