@@ -36,7 +36,7 @@ RUN_PACKAGES  := gcc make pkg-config libc6-dev libssh-dev libcivetweb-dev libsql
 TEST_PACKAGES := libcmocka-dev openssl openssh-sftp-server python3 python3-pytest python3-pytest-xdist python3-paramiko python3-tuspy curl tmux opam ocaml-nox \
                  chromium chromium-driver python3-selenium putty-tools dropbear-bin sshfs rclone lftp udhcpc isc-dhcp-client dhcpcd-base \
                  iproute2 procps \
-                 zbar-tools git rsync unzip sqlite3 ssh-audit avahi-daemon avahi-utils dbus nftables tzdata
+                 zbar-tools git rsync unzip sqlite3 ssh-audit avahi-daemon avahi-utils dbus nftables iptables ufw tzdata
 LINT_PACKAGES := clang-format clang-tidy cppcheck
 FUZZ_PACKAGES := clang libclang-rt-14-dev
 

@@ -3,9 +3,8 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "base/text.h"
+#include "supervisor/ruleset.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,147 +53,158 @@ size_t firewall_ports(const struct config *config, struct firewall_port ports[FI
     return count;
 }
 
-/* ---- reading rules ---- */
+/* ---- what the rules keep out ---- */
 
-static bool ends_with(const char *line, const char *word)
+static const char *destination(const struct firewall_port *port)
 {
-    size_t length = strlen(line), size = strlen(word);
-
-    return length >= size && strcmp(line + length - size, word) == 0 &&
-           (length == size || line[length - size - 1] == ' ');
+    return port->port == 67 ? "broadcast" : port->port == 5353 ? "multicast" : "local";
 }
 
-/* A rule that ends what came so far, whatever it is: no match stands before its verdict. */
-static bool ends_everything(const char *line)
+/* Keeps those ports that do not come in; returns how many. chain gets the first that says so. */
+static size_t find_shut(const struct ruleset *set, const char *interface,
+                        const struct firewall_port *ports, size_t count,
+                        struct firewall_port shut[FIREWALL_MAX_PORTS], char *chain, size_t size)
 {
-    return strcmp(line, "drop") == 0 || strncmp(line, "reject", 6) == 0 ||
-           (strncmp(line, "counter packets ", 16) == 0 &&
-            (ends_with(line, "drop") || strstr(line, " reject") != NULL));
-}
+    size_t found = 0;
 
-/* Whether `80`, `{ 22, 80 }` or `1-1024` behind `tcp dport` holds the port. */
-static bool names_port(const char *line, const struct firewall_port *port)
-{
-    char *match = mem_printf("%s dport ", port->protocol);
-    const char *at = strstr(line, match), *end;
-    bool found = false;
+    for (size_t i = 0; i < count && found < FIREWALL_MAX_PORTS; i++) {
+        struct ruleset_packet packet = {interface, ports[i].protocol, destination(&ports[i]),
+                                        ports[i].port};
+        char name[160];
+        enum ruleset_verdict verdict = ruleset_judge(set, &packet, name, sizeof(name));
 
-    if (at == NULL && (at = strstr(line, "th dport ")) != NULL)
-        at += strlen("th dport ");
-    else if (at != NULL)
-        at += strlen(match);
-    free(match);
-    if (at == NULL)
-        return false;
-    end = *at == '{' ? at + strcspn(at, "}") : at + strcspn(at, " ");
-    while (at < end && !found) {
-        char *behind;
-        long first = strtol(at + strcspn(at, "0123456789"), &behind, 10), last = first;
-
-        if (*behind == '-')
-            last = strtol(behind + 1, &behind, 10);
-        found = port->port >= first && port->port <= last;
-        at = behind + strcspn(behind, ",}");
-        at += *at != '\0' && at < end;
+        if (verdict == RULESET_DROP || (verdict == RULESET_REJECT && ports[i].port != HTTPS)) {
+            if (found == 0)
+                snprintf(chain, size, "%s", name);
+            shut[found++] = ports[i];
+        }
     }
     return found;
 }
 
-/* A rule that lets everything in that comes by the interface. */
-static bool opens_interface(const char *line, const char *interface)
-{
-    char *name = mem_printf("\"%s\"", interface);
-    bool opens = *interface != '\0' && strncmp(line, "iif", 3) == 0 && strstr(line, name) != NULL &&
-                 strstr(line, "dport") == NULL && ends_with(line, "accept");
-
-    free(name);
-    return opens;
-}
-
-/* What has been read so far. */
-struct ruleset {
-    char table[80], chain[80], closed[180]; /* `inet filter`, `input`; the first that drops */
-    bool input, open;
-    bool accepted[FIREWALL_MAX_PORTS];
-};
-
-static void read_rule(struct ruleset *set, const char *line, const char *interface,
-                      const struct firewall_port *ports, size_t count)
-{
-    if (sscanf(line, "table %78[^{]", set->table) == 1)
-        text_trim(set->table);
-    if (sscanf(line, "chain %78s", set->chain) == 1)
-        set->input = false;
-    set->input |= strncmp(line, "type filter hook input", 22) == 0;
-    if (set->input && *set->closed == '\0' &&
-        (ends_everything(line) || strstr(line, "policy drop") != NULL))
-        snprintf(set->closed, sizeof set->closed, "%s %s", set->table, set->chain);
-    set->open |= opens_interface(line, interface);
-    for (size_t i = 0; i < count; i++)
-        set->accepted[i] |= ends_with(line, "accept") && names_port(line, &ports[i]);
-}
-
-static void put_ports(struct buf *out, const struct ruleset *set, const char *protocol,
-                      const struct firewall_port *ports, size_t count)
+/* The ports of one protocol, with that between them. */
+static void put_ports(struct buf *out, const struct firewall_port *ports, size_t count,
+                      const char *protocol, const char *between)
 {
     const char *before = "";
 
     for (size_t i = 0; i < count; i++) {
-        if (set->accepted[i] || strcmp(ports[i].protocol, protocol) != 0)
+        if (strcmp(ports[i].protocol, protocol) != 0)
             continue;
         buf_printf(out, "%s%d", before, ports[i].port);
-        before = ", ";
+        before = between;
     }
 }
 
+/* The command that lets the ports of one protocol in, in the words of whoever made the rules:
+ * what others put between theirs is lost, or locks their program out. */
+static void put_command(struct buf *out, enum ruleset_maker maker, const char *protocol,
+                        const struct firewall_port *ports, size_t count, const char *chain)
+{
+    bool udp = strcmp(protocol, "udp") == 0;
+
+    switch (maker) {
+    case RULESET_NFT:
+        buf_printf(out, "nft insert rule %s %s dport '{ ", chain, protocol);
+        put_ports(out, ports, count, protocol, ", ");
+        buf_puts(out, " }' accept");
+        break;
+    case RULESET_IPTABLES:
+        buf_printf(out, "iptables -I INPUT -p %s -m multiport --dports ", protocol);
+        put_ports(out, ports, count, protocol, ",");
+        buf_puts(out, " -j ACCEPT");
+        break;
+    case RULESET_UFW:
+        buf_puts(out, "ufw allow ");
+        put_ports(out, ports, count, protocol, ",");
+        buf_printf(out, "/%s", protocol);
+        break;
+    case RULESET_FIREWALLD:
+        buf_puts(out, "firewall-cmd --add-port=");
+        put_ports(out, ports, count, protocol, udp ? "/udp --add-port=" : "/tcp --add-port=");
+        buf_printf(out, "/%s", protocol);
+        break;
+    }
+}
+
+/* What must be done for it to hold after the next start, too. */
+static const char *const lasting[] = {
+    [RULESET_NFT] = " (and the same in /etc/nftables.conf, to last)",
+    [RULESET_IPTABLES] = " (and save the rules, to last)",
+    [RULESET_UFW] = "",
+    [RULESET_FIREWALLD] = "; firewall-cmd --runtime-to-permanent",
+};
+
+static bool has_protocol(const struct firewall_port *ports, size_t count, const char *protocol)
+{
+    while (count > 0 && strcmp(ports[count - 1].protocol, protocol) != 0)
+        count--;
+    return count > 0;
+}
+
 /* Why a port is wanted where nothing listens. */
-static const char *reason(const struct ruleset *set, const struct firewall_port *ports,
-                          size_t count)
+static const char *reason(const struct firewall_port *shut, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (ports[i].port == HTTPS && !set->accepted[i])
+        if (shut[i].port == HTTPS)
             return " (443, too: nothing listens there, but browsers that try https first go on "
                    "only when they are refused)";
     return "";
 }
 
+static char *sentence(enum ruleset_maker maker, const char *chain, const struct firewall_port *shut,
+                      size_t count)
+{
+    static const char *const protocols[] = {"tcp", "udp"};
+    struct buf what, commands;
+    char *text;
+
+    buf_init(&what, 1000);
+    buf_init(&commands, 4000);
+    for (size_t i = 0; i < 2; i++) {
+        if (!has_protocol(shut, count, protocols[i]))
+            continue;
+        buf_printf(&what, "%s%s ", what.len > 0 ? " and " : "", protocols[i]);
+        put_ports(&what, shut, count, protocols[i], ", ");
+        buf_puts(&commands, commands.len > 0 ? "; " : "");
+        put_command(&commands, maker, protocols[i], shut, count, chain);
+    }
+    text = mem_printf("the firewall (chain %s) keeps out what comes for %s: guests see nothing "
+                      "there; let it in%s: %s%s",
+                      chain, buf_text(&what), reason(shut, count), buf_text(&commands),
+                      lasting[maker]);
+    buf_done(&what);
+    buf_done(&commands);
+    return text;
+}
+
 char *firewall_find(const char *ruleset, const char *interface, const struct firewall_port *ports,
                     size_t count)
 {
-    static const char *const protocols[] = {"tcp", "udp"};
-    char *copy = mem_dup(ruleset), *rest = copy, *line;
-    struct ruleset set = {0};
-    struct buf shut, commands;
+    struct ruleset *set = ruleset_parse(ruleset);
+    struct firewall_port shut[FIREWALL_MAX_PORTS];
+    char chain[160], *text = NULL;
+    size_t found = find_shut(set, interface, ports, count, shut, chain, sizeof(chain));
 
-    while ((line = strsep(&rest, "\n")) != NULL)
-        read_rule(&set, text_trim(line), interface, ports, count);
-    free(copy);
-    if (*set.closed == '\0' || set.open)
-        return NULL;
-    buf_init(&shut, 1000);
-    buf_init(&commands, 4000);
-    for (size_t i = 0; i < 2; i++) {
-        size_t before = shut.len;
-        struct buf list;
+    if (found > 0)
+        text = sentence(ruleset_made_by(set), chain, shut, found);
+    ruleset_free(set);
+    return text;
+}
 
-        buf_init(&list, 500);
-        put_ports(&list, &set, protocols[i], ports, count);
-        if (list.len > 0) {
-            buf_printf(&shut, "%s%s %s", before ? " and " : "", protocols[i], buf_text(&list));
-            buf_printf(&commands, "%snft insert rule %s %s dport '{ %s }' accept",
-                       before ? "; " : "", set.closed, protocols[i], buf_text(&list));
-        }
-        buf_done(&list);
-    }
-    line = shut.len == 0
-               ? NULL
-               : mem_printf("the firewall (chain %s) drops what comes for %s: guests see nothing "
-                            "there, and wait; let it in%s: %s",
-                            set.closed, buf_text(&shut), reason(&set, ports, count),
-                            buf_text(&commands));
-    buf_done(&shut);
-    buf_done(&commands);
-    return line;
+/* Rules of the kernel's older packet filter, which nft does not show. */
+static char *find_legacy(void)
+{
+    struct buf tables;
+    char *text = NULL;
+
+    buf_init(&tables, 4096);
+    if (fs_read_file("/proc/net/ip_tables_names", &tables) == 0 &&
+        strstr(buf_text(&tables), "filter") != NULL)
+        text = mem_dup("rules of iptables-legacy may keep guests out, which riad does not read: "
+                       "`iptables-legacy -S INPUT` lists them");
+    buf_done(&tables);
+    return text;
 }
 
 char *check_firewall(const struct config *config)
@@ -212,5 +222,5 @@ char *check_firewall(const struct config *config)
         text = firewall_find(buf_text(&ruleset), config->lan.interface, ports, count);
     pclose(nft);
     buf_done(&ruleset);
-    return text;
+    return text != NULL ? text : find_legacy();
 }

@@ -1,10 +1,10 @@
 /*
  * check_firewall: what a packet filter on this machine would keep from guests.
  *
- * Reads what `nft list ruleset` prints (which also shows the rules of iptables and ufw in Debian):
- * a chain that hooks into input and drops by its policy or its last word, while no rule anywhere
- * accepts a port of the box. It does not follow rules as the kernel does; so it is worth a note and
- * no fault. Pure, but for check_firewall itself.
+ * Reads the rules that are in force (supervisor/ruleset.h) and says which ports of the box they
+ * keep out, and by which command of the program that made them they are let in. It gives rules that
+ * it does not understand the benefit of the doubt; so it is worth a note and no fault. Pure, but
+ * for check_firewall itself.
  */
 #ifndef SUPERVISOR_CHECK_FIREWALL_H
 #define SUPERVISOR_CHECK_FIREWALL_H
@@ -30,7 +30,8 @@ size_t firewall_ports(const struct config *config, struct firewall_port ports[FI
 char *firewall_find(const char *ruleset, const char *interface, const struct firewall_port *ports,
                     size_t count);
 
-/* The same of this machine. NULL also where nft is missing or this user may not ask. */
+/* The same of this machine. NULL also where nft is missing or this user may not ask. Of the rules
+ * of iptables-legacy it only says that there are some. */
 char *check_firewall(const struct config *config);
 
 #endif

@@ -159,20 +159,6 @@ def test_check_sees_the_wrong_owner(make_box):
     assert f"fault: {store}/riad.db is no file" in findings(box)
 
 
-def test_check_sees_a_firewall(make_box):
-    """One that drops in a namespace of its own; guests would wait instead of being refused."""
-    with Lan() as lan:
-        box = lan.box(make_box, start=False, web={"enabled": "yes"})
-        rules = (
-            "table inet filter { chain input { type filter hook input priority 0; policy drop; tcp dport 22 accept; } }"
-        )
-        if box.device.run(needs("nft"), rules).returncode != 0:
-            pytest.skip("no packet filter in this kernel")
-        found = box.device.run(program("riad"), "check", "-c", box.conf, timeout=60).stdout
-        assert f"note: the firewall (chain inet filter input) drops what comes for tcp {box.web_port}, 443, 53" in found
-        assert "udp 53, 67, 5353" in found and "nft insert rule inet filter input tcp dport" in found
-
-
 def rights(pid):
     """The sets of capabilities of a process by name."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:

@@ -44,10 +44,11 @@ static void closed_ones_are_told(void **state)
     char *text =
         find(HEAD "drop;\n\t\ttcp dport 22 accept\n\t\tudp dport { 53, 67 } accept\n\t}\n}\n");
     assert_string_equal(
-        text, "the firewall (chain inet filter input) drops what comes for tcp 80 and udp 5353: "
-              "guests see nothing there, and wait; let it in: nft insert rule inet filter input "
-              "tcp dport '{ 80 }' accept; nft insert rule inet filter input udp dport '{ 5353 }' "
-              "accept");
+        text,
+        "the firewall (chain inet filter input) keeps out what comes for tcp 80 and udp 5353: "
+        "guests see nothing there; let it in: nft insert rule inet filter input tcp dport "
+        "'{ 80 }' accept; nft insert rule inet filter input udp dport '{ 5353 }' accept "
+        "(and the same in /etc/nftables.conf, to last)");
     free(text);
     text = find(HEAD "accept;\n\t\tct state established accept\n\t\tcounter packets 3 bytes 9 "
                      "drop\n\t}\n}\n");
@@ -70,7 +71,7 @@ static void https_shall_be_refused_at_once(void **state)
     count = firewall_ports(&config, wanted);
     text = firewall_find(HEAD "drop;\n\t\ttcp dport { 22, 80, 2222 } accept\n\t}\n}\n", "", wanted,
                          count);
-    assert_non_null(strstr(text, "drops what comes for tcp 443 and udp 5353"));
+    assert_non_null(strstr(text, "keeps out what comes for tcp 443 and udp 5353"));
     assert_non_null(strstr(text, "let it in (443, too: nothing listens there, but browsers"));
     assert_non_null(strstr(text, "tcp dport '{ 443 }' accept"));
     free(text);
