@@ -10,11 +10,13 @@
 #include <unistd.h>
 
 #define CHECK_MS 5000
-/* What libssh's client asks for when it opens a session. */
+/* What libssh's client asks for when it opens a session; the window in 0.10, and in 0.11. */
 #define CLIENT_WINDOW 64000
+#define LATER_WINDOW  (64 * 32768)
 #define CLIENT_PACKET 32768
+#define POINTERS_MAX  1
 
-/* The beginning of libssh 0.10's struct ssh_message_struct. */
+/* The beginning of libssh's struct ssh_message_struct. */
 struct message_layout {
     void *session;
     int type;
@@ -27,15 +29,28 @@ struct message_layout {
         int signature_state;
         char response;
     } auth;
-    struct {
-        int type;
-        uint32_t sender, window, packet_size;
-    } open;
 };
+
+struct open_layout {
+    int type;
+    uint32_t sender, window, packet_size;
+};
+
+/* How many pointers more the part for authentication has: none in 0.10, the server's key in 0.11.
+ * guard_check finds out. */
+static size_t more_pointers;
+
+static const struct open_layout *open_part(const struct ssh_message_struct *message, size_t more)
+{
+    const char *bytes = (const char *)(const void *)message;
+
+    return (const struct open_layout *)(const void *)(bytes + sizeof(struct message_layout) +
+                                                      more * sizeof(void *));
+}
 
 uint32_t guard_packet_size(const struct ssh_message_struct *message)
 {
-    return ((const struct message_layout *)(const void *)message)->open.packet_size;
+    return open_part(message, more_pointers)->packet_size;
 }
 
 int guard_refuse(ssh_session session)
@@ -60,9 +75,15 @@ static int see(ssh_session session, ssh_message message, void *context)
     if (ssh_message_type(message) != SSH_REQUEST_CHANNEL_OPEN)
         return 1;
     check->seen = true;
-    check->fits = layout->session == session && layout->type == SSH_REQUEST_CHANNEL_OPEN &&
-                  layout->open.type == SSH_CHANNEL_SESSION &&
-                  layout->open.window == CLIENT_WINDOW && layout->open.packet_size == CLIENT_PACKET;
+    for (size_t more = 0; more <= POINTERS_MAX && !check->fits; more++) {
+        const struct open_layout *open = open_part(message, more);
+
+        more_pointers = more;
+        check->fits = layout->session == session && layout->type == SSH_REQUEST_CHANNEL_OPEN &&
+                      open->type == SSH_CHANNEL_SESSION &&
+                      (open->window == CLIENT_WINDOW || open->window == LATER_WINDOW) &&
+                      open->packet_size == CLIENT_PACKET;
+    }
     return 1;
 }
 

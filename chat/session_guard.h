@@ -4,7 +4,8 @@
  * A client that opens a channel announcing a maximum packet of exactly 10 bytes makes the first
  * ssh_channel_write of libssh 0.10 loop for ever (of less than 10: send packets without bound). The
  * packet size is not among what libssh's interface tells, so it is read from where libssh 0.10
- * keeps it; guard_check finds out at the start, with a connection to itself, whether it is there.
+ * and 0.11 keep it; guard_check finds out at the start, with a connection to itself, whether it is
+ * there.
  *
  * A request to authenticate whose key it cannot read it drops, without an answer and without a
  * message that one could answer. guard_refuse answers as if there had been one.
@@ -21,7 +22,7 @@ struct ssh_session_struct;
 
 #define GUARD_LEAST_PACKET 256
 
-/* Whether the layout is the one that guard_packet_size knows. Takes some milliseconds. */
+/* Whether the layout is one that guard_packet_size knows. Takes some milliseconds. */
 bool guard_check(struct ssh_bind_struct *bind);
 
 /* The maximum packet of a request to open a channel. */

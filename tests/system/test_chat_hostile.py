@@ -284,7 +284,7 @@ def test_requests_in_every_order(house):
         channel = orders.channel()
         channel.get_pty("x" * 3000, 2**31 - 1, 2**31 - 1)
         channel.invoke_shell()
-        with pytest.raises(paramiko.SSHException):
+        with pytest.raises((paramiko.SSHException, EOFError)):
             channel.exec_command("who")
     with Client(house, "orders") as orders:
         channel = orders.channel()

@@ -27,10 +27,12 @@ class Authority:
     def sign(self, name, address="IP:127.0.0.1", days=2):
         """The PEM file of a certificate for that address, and its key."""
         self.make(name, "req", "-subj", f"/CN={name}", extensions=f"subjectAltName={address}")
+        validity = ["-days", str(days)]
+        if days < 0 and b"-not_after" in subprocess.run([self.openssl, "x509", "-help"], capture_output=True).stderr:
+            validity = ["-not_before", "20200101000000Z", "-not_after", "20200102000000Z"]  # OpenSSL 3.4 wants it so
         subprocess.run(
             [self.openssl, "x509", "-req", "-in", f"{name}.crt", "-CA", "ca.crt", "-CAkey",
-             "ca.key", "-CAcreateserial", "-days", str(days), "-extfile", "ext",
-             "-out", f"{name}.signed"],
+             "ca.key", "-CAcreateserial", *validity, "-extfile", "ext", "-out", f"{name}.signed"],
             cwd=self.folder, check=True, capture_output=True,
         )  # fmt: skip
         return self.bundle(name, f"{name}.signed")

@@ -92,7 +92,6 @@ CHUNKS = [
     b"-1\r\nab\r\n0\r\n\r\n",
     b"ffffffffffffffff\r\nab\r\n0\r\n\r\n",
     b"2\r\nabXX0\r\n\r\n",
-    b"2;" + b"x" * 100 + b"\r\nab\r\n0\r\n\r\n",
     b"5\r\nab",
 ]
 
@@ -102,6 +101,14 @@ def test_chunks_that_are_wrong_store_nothing(web, body):
     talk(web, b"PUT /files/chunks HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + body, True)
     assert web.request("GET", "/files/chunks")[0] == 404
     assert web.request("GET", "/healthz")[0] == 200
+
+
+def test_a_chunk_with_a_long_extension(web):
+    """Allowed, though no client sends any: stored rightly (civetweb 1.16) or not at all (1.15)."""
+    body = b"2;" + b"x" * 100 + b"\r\nab\r\n0\r\n\r\n"
+    talk(web, b"PUT /files/extended HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + body, True)
+    code, _, content = web.request("GET", "/files/extended")
+    assert code == 404 or content == b"ab"
 
 
 def test_a_length_that_was_a_lie(web):
