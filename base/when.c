@@ -1,12 +1,16 @@
 #include "base/when.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define DAY_S 86400
+
+static _Atomic int64_t base = WHEN_NO_BASE;
 
 static int64_t clock_ms(clockid_t clock)
 {
@@ -16,9 +20,38 @@ static int64_t clock_ms(clockid_t clock)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-int64_t when_wall_ms(void)
+int64_t when_machine_ms(void)
 {
     return clock_ms(CLOCK_REALTIME);
+}
+
+int64_t when_made_ms(void)
+{
+    struct stat self;
+
+    return stat("/proc/self/exe", &self) < 0 ? 0 : (int64_t)self.st_mtime * 1000;
+}
+
+bool when_machine_is_set(void)
+{
+    return when_machine_ms() >= when_made_ms() - DAY_S * INT64_C(1000);
+}
+
+int64_t when_wall_ms(void)
+{
+    int64_t now = when_machine_ms(), least = atomic_load(&base);
+
+    if (least == WHEN_NO_BASE)
+        return now;
+    least += when_monotonic_ms();
+    return now > least ? now : least;
+}
+
+void when_set_base(int64_t base_ms)
+{
+    bool sane = base_ms < WHEN_LAST_MS - when_monotonic_ms();
+
+    atomic_store(&base, sane ? base_ms : WHEN_NO_BASE);
 }
 
 int64_t when_monotonic_ms(void)

@@ -11,8 +11,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Wall time, milliseconds since 1970-01-01T00:00:00Z. */
+/* Wall time, milliseconds since 1970-01-01T00:00:00Z: what the machine's clock says, but not before
+ * the base that was set. */
 int64_t when_wall_ms(void);
+
+/* What the machine's own clock says, for comparing with what other programs count by it. */
+int64_t when_machine_ms(void);
+
+/* Whether that is later than this program was made, but for a day: a machine without a battery for
+ * its clock begins in the past. */
+bool when_machine_is_set(void);
+/* When that was, by the program's file. */
+int64_t when_made_ms(void);
+
+/* From now on wall time is at least base_ms after the start of the monotonic clock, in all threads.
+ * One that would lie behind WHEN_LAST_MS counts as none. */
+#define WHEN_NO_BASE INT64_MIN
+#define WHEN_LAST_MS INT64_C(4102444800000) /* 2100 */
+void when_set_base(int64_t base_ms);
 
 /* Monotonic time in milliseconds; only differences mean something. */
 int64_t when_monotonic_ms(void);

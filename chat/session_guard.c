@@ -55,7 +55,13 @@ uint32_t guard_packet_size(const struct ssh_message_struct *message)
 
 int guard_refuse(ssh_session session)
 {
-    struct message_layout request = {.session = session, .type = SSH_REQUEST_AUTH};
+    /* As long as whatever libssh looks for in one. */
+    struct {
+        struct message_layout message;
+        char rest[512];
+    } request = {
+        .message = {.session = session, .type = SSH_REQUEST_AUTH}
+    };
 
     return ssh_message_reply_default((ssh_message)(void *)&request) == SSH_OK ? 0 : -1;
 }

@@ -20,13 +20,34 @@
 /* A clock that was set, not one that drifts; and how long dnsmasq's script may lag behind it. */
 #define JUMP_MS 60000
 #define KEEP_MS 10000
+#define DAY_MS  (INT64_C(24) * 3600 * 1000)
 
 static int count(struct leases *leases)
 {
     return store_int(leases->store, &leases->count, "SELECT count(*) FROM lease", "") < 0 ? -1 : 0;
 }
 
-int leases_open(struct leases *leases, struct store *store, const char *folder)
+/* How far the box's time and the machine's clock are ahead of the monotonic one. */
+static void read_clock(struct leases *leases)
+{
+    leases->wall_ms = when_wall_ms() - when_monotonic_ms();
+    leases->machine_ms = when_machine_ms() - when_monotonic_ms();
+}
+
+/* A clock that was a year ahead would keep its addresses from everybody for a year. */
+static int shorten(struct store *store, int64_t lease_s)
+{
+    int64_t last = when_wall_ms() + lease_s * 1000 + DAY_MS, long_ones = 0;
+
+    if (store_int(store, &long_ones, "SELECT count(*) FROM lease WHERE expires_at > ?", "i", last) <
+        0)
+        return -1;
+    return long_ones == 0 ? 0
+                          : store_run(store, "UPDATE lease SET expires_at = min(expires_at, ?)",
+                                      "i", when_wall_ms() + lease_s * 1000);
+}
+
+int leases_open(struct leases *leases, struct store *store, const char *folder, int64_t lease_s)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int queue = QUEUE_BYTES;
@@ -44,8 +65,8 @@ int leases_open(struct leases *leases, struct store *store, const char *folder)
         goto out;
     }
     setsockopt(leases->fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
-    leases->clock_ms = when_wall_ms() - when_monotonic_ms();
-    return count(leases);
+    read_clock(leases);
+    return shorten(store, lease_s) < 0 ? -1 : count(leases);
 out:
     leases_close(leases);
     return -1;
@@ -82,17 +103,20 @@ static int write_report(const struct leases *leases, const struct report *report
     return lease_drop(leases->store, report->lease.ip);
 }
 
-/* Who sets the clock ends no lease: they are set with it. dnsmasq has taken them for ended, or is
- * about to. */
+/* Who sets the clock ends no lease: they are set with it. dnsmasq, which goes by the machine's, has
+ * taken them for ended, or is about to. */
 static int follow_clock(struct leases *leases, int64_t lease_s)
 {
-    int64_t clock_ms = when_wall_ms() - when_monotonic_ms(), jump = clock_ms - leases->clock_ms;
+    int64_t wall_ms = leases->wall_ms, machine_ms = leases->machine_ms, jump;
 
-    leases->clock_ms = clock_ms;
+    read_clock(leases);
+    if (llabs(leases->machine_ms - machine_ms) >= JUMP_MS) {
+        leases->stale = true;
+        leases->keep_until_ms = when_monotonic_ms() + KEEP_MS;
+    }
+    jump = leases->wall_ms - wall_ms;
     if (llabs(jump) < JUMP_MS)
         return 0;
-    leases->stale = true;
-    leases->keep_until_ms = when_monotonic_ms() + KEEP_MS;
     return store_run(leases->store, "UPDATE lease SET expires_at = min(expires_at + ?, ?)", "ii",
                      jump, when_wall_ms() + lease_s * 1000);
 }
@@ -191,7 +215,7 @@ int leases_look(struct leases *leases, int64_t lease_s)
 
 static void put_line(void *context, const struct lease *lease)
 {
-    snapshot_put(context, lease);
+    snapshot_put(context, lease, when_wall_ms() - when_machine_ms());
 }
 
 static void put_name(void *context, const struct lease *lease)

@@ -27,12 +27,15 @@ struct leases {
     int64_t count;   /* leases that hold */
     int64_t refused; /* datagrams that were no reports */
     bool stale; /* dnsmasq holds other leases than the store; whoever restarts it clears this */
-    int64_t clock_ms;      /* wall time at the start of the monotonic clock, as last seen */
+    /* The box's time and the machine's clock at the start of the monotonic one, as last seen. */
+    int64_t wall_ms, machine_ms;
     int64_t keep_until_ms; /* monotonic: until then leases that dnsmasq gives up are kept */
 };
 
-/* Opens the socket within folder (which is this account's). 0, or -1, logged. */
-int leases_open(struct leases *leases, struct store *store, const char *folder);
+/* Opens the socket within folder (which is this account's). Leases that would hold for longer than
+ * lease_s and a day were given by a clock that was wrong, and hold no longer than that. 0, or -1,
+ * logged. */
+int leases_open(struct leases *leases, struct store *store, const char *folder, int64_t lease_s);
 void leases_close(struct leases *leases);
 
 /* Takes all reports that have come into the store. lease_s is how long a lease holds, which none is

@@ -78,16 +78,16 @@ int script_run(int argc, char **argv)
         return 0;
     buf_init(&report, SCRIPT_REPORT_MAX);
     if (report_put(&report, argv[1], argv[2], argv[3], argc > 4 ? argv[4] : NULL,
-                   getenv("DNSMASQ_LEASE_EXPIRES"), getenv("DNSMASQ_CLIENT_ID")) == 0)
+                   getenv("DNSMASQ_TIME_REMAINING"), getenv("DNSMASQ_CLIENT_ID")) == 0)
         send_report(folder, &report);
     buf_done(&report);
     return 0;
 }
 
 int report_put(struct buf *out, const char *verb, const char *mac, const char *ip, const char *host,
-               const char *expires, const char *client_id)
+               const char *remaining, const char *client_id)
 {
-    const char *const fields[FIELDS] = {verb, mac, ip, host, expires, client_id};
+    const char *const fields[FIELDS] = {verb, mac, ip, host, remaining, client_id};
 
     for (size_t i = 0; i < FIELDS; i++)
         if (buf_puts(out, fields[i] != NULL ? fields[i] : "") < 0 || buf_putc(out, '\0') < 0)
@@ -141,15 +141,17 @@ static int parse_verb(const char *word, enum report_verb *verb)
     return -1;
 }
 
-/* Seconds since 1970 as dnsmasq writes them, in milliseconds; 0 stands for a lease without end. */
-static int parse_expiry(const char *text, int64_t *expires_ms)
+/* Seconds from now on as a moment. dnsmasq writes an unsigned int, also of less than nothing. */
+static int parse_remaining(const char *text, int64_t now_ms, int64_t *expires_ms)
 {
     size_t length = strlen(text);
+    long long seconds;
 
-    if (length == 0 || length > 11 || strspn(text, "0123456789") != length)
+    if (length == 0 || length > 10 || strspn(text, "0123456789") != length)
         return -1;
-    *expires_ms = strtoll(text, NULL, 10) * 1000;
-    return 0;
+    seconds = strtoll(text, NULL, 10);
+    *expires_ms = now_ms + seconds * 1000;
+    return seconds <= INT32_MAX ? 0 : -1;
 }
 
 /* Copies a field that may be this long with its NUL. */
@@ -185,7 +187,7 @@ int report_parse(const void *bytes, size_t length, int64_t now_ms, struct report
         text_lower(lease->host);
     if (!is_label(lease->host))
         lease->host[0] = '\0';
-    if (report->verb != REPORT_DEL && parse_expiry(fields[4], &lease->expires_at) < 0)
+    if (report->verb != REPORT_DEL && parse_remaining(fields[4], now_ms, &lease->expires_at) < 0)
         return -1;
     if (*fields[5] != '\0' && (keep(lease->client_id, sizeof(lease->client_id), fields[5]) < 0 ||
                                !is_hex(lease->client_id)))
@@ -193,9 +195,9 @@ int report_parse(const void *bytes, size_t length, int64_t now_ms, struct report
     return 0;
 }
 
-int snapshot_put(struct buf *out, const struct lease *lease)
+int snapshot_put(struct buf *out, const struct lease *lease, int64_t ahead_ms)
 {
-    return buf_printf(out, "%" PRId64 " %s %s %s %s\n", lease->expires_at / 1000, lease->mac,
-                      lease->ip, *lease->host != '\0' ? lease->host : "*",
+    return buf_printf(out, "%" PRId64 " %s %s %s %s\n", (lease->expires_at - ahead_ms) / 1000,
+                      lease->mac, lease->ip, *lease->host != '\0' ? lease->host : "*",
                       *lease->client_id != '\0' ? lease->client_id : "*");
 }

@@ -41,10 +41,11 @@ struct report {
     struct lease lease;
 };
 
-/* Appends a report: fields with a NUL behind each. NULL fields are empty. 0, or -1 if out is full.
- */
+/* Appends a report: fields with a NUL behind each. NULL fields are empty. remaining: the seconds
+ * for which the lease holds; how long is independent of what dnsmasq takes for the time. 0, or -1
+ * if out is full. */
 int report_put(struct buf *out, const char *verb, const char *mac, const char *ip, const char *host,
-               const char *expires, const char *client_id);
+               const char *remaining, const char *client_id);
 
 /*
  * Reads one. Everything is checked here: a verb that there is, an IPv4 address, a hardware address
@@ -54,7 +55,8 @@ int report_put(struct buf *out, const char *verb, const char *mac, const char *i
  */
 int report_parse(const void *bytes, size_t length, int64_t now_ms, struct report *report);
 
-/* Appends a lease as a line of the snapshot: `expiry mac ip host|* clientid|*`. 0 or -1. */
-int snapshot_put(struct buf *out, const struct lease *lease);
+/* Appends a lease as a line of the snapshot: `expiry mac ip host|* clientid|*`. ahead_ms: how far
+ * the box's time is ahead of the machine's clock, by which dnsmasq goes. 0 or -1. */
+int snapshot_put(struct buf *out, const struct lease *lease, int64_t ahead_ms);
 
 #endif

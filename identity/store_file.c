@@ -1,3 +1,4 @@
+#include "identity/clock.h"
 #include "identity/store.h"
 #include "identity/store_private.h"
 
@@ -50,6 +51,7 @@ struct store *store_open(const char *path)
     int version = version_of(store);
     if (version == builtin.version) {
         store_set_aside(store);
+        clock_take(store);
         return store;
     }
     if (version == 0)

@@ -330,6 +330,12 @@ static enum fetch_end meaning(const struct transfer *transfer, CURLcode code)
     }
 }
 
+/* A machine whose clock stands in 1970 believes no certificate. */
+static bool is_about_time(CURLcode code)
+{
+    return code == CURLE_PEER_FAILED_VERIFICATION && !when_machine_is_set();
+}
+
 /* Tells the caller, and forgets the transfer. */
 static void finish(struct transfer *transfer, CURLcode code)
 {
@@ -340,9 +346,10 @@ static void finish(struct transfer *transfer, CURLcode code)
     char why[CURL_ERROR_SIZE];
 
     snprintf(why, sizeof why, "%s",
-             transfer->stalled  ? "nothing came for too long"
-             : *transfer->error ? transfer->error
-                                : curl_easy_strerror(code));
+             transfer->stalled     ? "nothing came for too long"
+             : is_about_time(code) ? "the clock is not set, so certificates seem not yet valid"
+             : *transfer->error    ? transfer->error
+                                   : curl_easy_strerror(code));
 
     if (end == FETCH_COMPLETE && is_success(&response) && !transfer->begun &&
         calls.head(context, &response) < 0)

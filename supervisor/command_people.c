@@ -145,13 +145,15 @@ static bool agrees(const struct command_line *line, const struct act *act,
 }
 
 /* Does it and says in one sentence what came of it. */
-static int carry_out(const struct command_line *line, const struct act *act,
-                     const struct act_wish *wish)
+static int carry_out(const struct command_line *line, const struct act *act, struct act_wish *wish)
 {
+    const char *until = command_value(line, "until");
     struct buf told;
     struct store *store = command_open_store(&line->config);
     if (!store)
         return EXIT_FAILURE;
+    if (until) /* by the box's time, which is known only now */
+        act_until(until, &wish->until_ms);
     buf_init(&told, 4096);
     enum person_act result = act_do(store, act, wish, &told);
     bool good = result == ACT_DONE || result == ACT_NOTHING_TO_DO;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/when.h"
+#include "identity/clock.h"
 #include "identity/salvage.h"
 #include "identity/store.h"
 
@@ -249,7 +250,19 @@ static int check_folders(const struct config *config)
     return result;
 }
 
-static int run_child(const struct config *config, const struct account *box, bool thorough)
+/* Compares the store with the clock, and writes down for the parent what comes of it. */
+static void begin_clock(const char *path, int parent)
+{
+    struct store *store = store_open(path);
+    int64_t base_ms = store == NULL ? WHEN_NO_BASE : clock_begin(store);
+
+    store_close(store);
+    if (write(parent, &base_ms, sizeof base_ms) < 0)
+        log_errno("cannot tell the time");
+}
+
+static int run_child(const struct config *config, const struct account *box, bool thorough,
+                     int parent)
 {
     char *path = config_path(config, "store/riad.db");
     enum state_store result = STATE_STORE_FAILED;
@@ -257,21 +270,28 @@ static int run_child(const struct config *config, const struct account *box, boo
     umask(0007);
     if (account_become(box) == 0 && check_folders(config) == 0)
         result = prepare_store(path, thorough);
+    if (result != STATE_STORE_FAILED)
+        begin_clock(path, parent);
     free(path);
     return result;
 }
 
 enum state_store state_store(const struct config *config, const struct account *box, bool thorough)
 {
-    pid_t pid = fork();
-    int status;
+    int64_t base_ms;
+    int ends[2], status;
+    pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
 
     if (pid < 0) {
         log_errno("cannot start a process for the store");
         return STATE_STORE_FAILED;
     }
     if (pid == 0)
-        _exit((uint8_t)run_child(config, box, thorough));
+        _exit((uint8_t)run_child(config, box, thorough, ends[1]));
+    fs_close(ends[1]);
+    if (read(ends[0], &base_ms, sizeof base_ms) == sizeof base_ms)
+        when_set_base(base_ms);
+    fs_close(ends[0]);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     if (!WIFEXITED(status)) {

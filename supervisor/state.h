@@ -43,7 +43,8 @@ enum state_store {
 };
 
 /* Creates and migrates the store in a child under that account, which opens what nobody else
- * should. thorough: look for damage however large it is. */
+ * should; the clock of this process then is the box's (identity/clock.h). thorough: look for damage
+ * however large it is. */
 enum state_store state_store(const struct config *config, const struct account *box, bool thorough);
 
 /* What of the state that is there the services could not use, tried as their account: a folder of

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(strspn(report.lease.client_id, "0123456789abcdefABCDEF:") ==
            strlen(report.lease.client_id));
     buf_init(&line, 4096);
-    assert(snapshot_put(&line, &report.lease) == 0);
+    assert(snapshot_put(&line, &report.lease, 0) == 0);
     assert(strchr(buf_text(&line), '\n') == buf_text(&line) + line.len - 1);
     buf_done(&line);
     return 0;

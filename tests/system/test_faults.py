@@ -1,5 +1,5 @@
 """What the supervisor must stand: services that starve, that die at every start, that hang; stores
-and clocks that are wrong. Each costs itself: the others' processes stay the same, nothing is left
+that are wrong. Each costs itself: the others' processes stay the same, nothing is left
 over, nothing spins, and `riad status` says it in a line."""
 
 import json
@@ -10,14 +10,11 @@ import shutil
 import signal
 import socket
 import sqlite3
-import struct
 import subprocess
 import time
 
 import pytest
 from conftest import BUILD, PATIENCE, SERVICES, descendants, needs, program, wait_for
-
-YEAR = 365 * 86400
 
 
 def processor_s(pid):
@@ -213,55 +210,3 @@ def test_a_store_damaged_while_the_box_runs_is_found_at_the_next_start(make_box)
         assert "damaged" in json.dumps(box.status()["incidents"])
     assert box.ssh("ada", "say", "it goes on").returncode == 0
     calm(box)
-
-
-# ---- the clock ----
-
-
-@pytest.fixture(scope="module")
-def wrong_clock(tmp_path_factory):
-    if PATIENCE > 1:
-        pytest.skip("sanitizers want to be the first library")
-    folder = tmp_path_factory.mktemp("clock")
-    library = folder / "wrong_clock.so"
-    source = os.path.join(os.path.dirname(__file__), "wrong_clock.c")
-    subprocess.run([needs("cc"), "-O1", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source], check=True)
-    folder.chmod(0o755)
-    return library
-
-
-def test_the_clock_jumps_a_year_either_way(make_box, wrong_clock):
-    """Nobody is thought hung, nobody's key or cookie is forgotten, words stay in order."""
-    box = make_box(start=False, box={"keep": "30d"})
-    clock = box.folder / "clock"
-    clock.write_bytes(struct.pack("q", 0).ljust(4096, b"\0"))
-    box.environment = {"LD_PRELOAD": str(wrong_clock), "RIAD_TEST_CLOCK": str(clock)}
-
-    def jump(seconds):
-        with open(clock, "r+b") as file:
-            file.write(struct.pack("q", seconds))
-
-    box.start()
-    before = pids(box)
-    box.ssh("ada", "say", "in time", check=0)
-    for shift, word in ((YEAR, "ahead"), (-YEAR, "behind"), (0, "again")):
-        jump(shift)
-        assert box.ssh("ada", "say", word).returncode == 0
-        time.sleep(1.2)
-        assert box.request("GET", "/healthz")[0] == 200
-        assert box.riad("status").returncode == 0
-        calm(box, 0.5)
-    assert pids(box) == before, "somebody was thought hung"
-    with box.store() as store:
-        said = [row[0] for row in store.execute("SELECT text FROM message WHERE kind = 'say' ORDER BY id")]
-    assert said == ["in time", "ahead", "behind", "again"]
-    # A box without a clock of its own starts years in the past, and the time comes later.
-    box.stop()
-    jump(-40 * YEAR)
-    box.start()
-    assert box.ssh("ada", "whoami").returncode == 0
-    jump(0)
-    time.sleep(1.2)
-    assert "in time" in box.ssh("ada", "history", check=0).stdout
-    calm(box, 0.5)
-    program("riad")

@@ -1,5 +1,5 @@
 /*
- * wrong_clock: a preloaded library that moves the wall clock of a process; for test_faults.py.
+ * wrong_clock: a preloaded library that moves the wall clock of a process; for clock.py.
  *
  *     RIAD_TEST_CLOCK=FILE LD_PRELOAD=wrong_clock.so riad run ...
  *

@@ -149,7 +149,7 @@ static void hears_who_takes_what(void **state)
 static void checks_reports(void **state)
 {
     static const struct {
-        const char *verb, *mac, *ip, *host, *expires, *client;
+        const char *verb, *mac, *ip, *host, *remaining, *client;
         const char *line; /* of the snapshot; NULL: refused */
     } cases[] = {
         {"add",  "aa:bb:cc:dd:ee:ff",                                                    "10.0.0.1", "Laptop",     "1795378510",   "01:aa",
@@ -171,6 +171,7 @@ static void checks_reports(void **state)
         {"add",  "aa",                                                                   "10.0.0.1", NULL,         "",             NULL,    NULL                       },
         {"add",  "aa",                                                                   "10.0.0.1", NULL,         "-1",           NULL,    NULL                       },
         {"add",  "aa",                                                                   "10.0.0.1", NULL,         "999999999999", NULL,    NULL                       },
+        {"add",  "aa",                                                                   "10.0.0.1", NULL,         "4294967295",   NULL,    NULL                       },
         {"add",  "aa",                                                                   "10.0.0.1", NULL,         "1",            "xx",    NULL                       },
         {"add",  "aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa", "10.0.0.1",
          NULL,                                                                                                     "1",            NULL,    NULL                       },
@@ -185,14 +186,18 @@ static void checks_reports(void **state)
         buf_init(&bytes, SCRIPT_REPORT_MAX);
         buf_init(&line, 1000);
         assert_int_equal(report_put(&bytes, cases[i].verb, cases[i].mac, cases[i].ip, cases[i].host,
-                                    cases[i].expires, cases[i].client),
+                                    cases[i].remaining, cases[i].client),
                          0);
         result = report_parse(bytes.data, bytes.len, 5, &report);
         assert_int_equal(result, cases[i].line == NULL ? -1 : 0);
         if (result == 0) {
             assert_int_equal(report.lease.started_at, 5);
-            snapshot_put(&line, &report.lease);
+            snapshot_put(&line, &report.lease, 0);
             assert_string_equal(buf_text(&line), cases[i].line);
+            report.lease.expires_at = 90000;
+            buf_clear(&line);
+            snapshot_put(&line, &report.lease, 60000); /* dnsmasq's clock is behind the box's */
+            assert_int_equal(atoi(buf_text(&line)), 30);
         }
         for (size_t cut = 0; cut < bytes.len; cut++)
             assert_int_equal(report_parse(bytes.data, cut, 5, &report), -1);
