@@ -107,8 +107,10 @@ static void list_commands(struct request *request, bool all)
               "What is not a command is said. Tab completes, the arrows bring back what "
               "you wrote, Ctrl-R searches it, Alt-Enter begins another line, Ctrl-D leaves.",
               0);
-    buf_printf(&request->out, "/help COMMAND says more about one%s.\n",
-               list == list_names ? ", /help all a line about each" : "");
+    put_words(request,
+              list == list_names ? "/help COMMAND says more about one, /help all a line about each."
+                                 : "/help COMMAND says more about one.",
+              0);
 }
 
 void command_help(struct store *store, struct request *request)

@@ -221,6 +221,25 @@ static void commands_answer(void **state)
         answers(here, answered[i].line, answered[i].status, answered[i].out, answered[i].err);
 }
 
+static void help_fits_the_window(void **state)
+{
+    struct here *here = *state;
+    struct request request = {.person = here->ada,
+                              .door = DOOR_TERMINAL,
+                              .style = {.form = RENDER_LINE},
+                              .columns = 60,
+                              .rows = 20,
+                              .config = &here->config};
+
+    request_init(&request);
+    if (command_parse(&request, "help") == 0)
+        command_carry_out(&request, here->store);
+    for (const char *line = buf_text(&request.out); *line != '\0'; line += strcspn(line, "\n") + 1)
+        if (strcspn(line, "\n") > 60)
+            fail_msg("too wide: %.*s", (int)strcspn(line, "\n"), line);
+    request_done(&request);
+}
+
 static void hosts_do_more(void **state)
 {
     static const struct {
@@ -377,6 +396,7 @@ int main(void)
         cmocka_unit_test(every_row_is_whole),
         cmocka_unit_test(mistyped_words_are_understood),
         cmocka_unit_test_setup_teardown(commands_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(help_fits_the_window, setup, teardown),
         cmocka_unit_test_setup_teardown(hosts_do_more, setup, teardown),
         cmocka_unit_test_setup_teardown(muted_and_waiting_do_less, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_step_is_asked, setup, teardown),
