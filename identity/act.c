@@ -98,6 +98,9 @@ static enum person_act run_ban(struct store *store, const struct act_wish *wish,
     } else {
         buf_puts(told, " any more");
     }
+    /* Which key made a sign-in is not kept. */
+    if (strcmp(subject.kind, "key") == 0)
+        buf_puts(told, "; browsers and tokens go on, unless you ban their person by name");
     return ban_set(store, subject.kind, subject.subject, wish->reason, wish->by_id, wish->until_ms);
 }
 

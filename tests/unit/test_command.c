@@ -240,6 +240,8 @@ static void help_fits_the_window(void **state)
     request_done(&request);
 }
 
+#define KEY "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+
 static void hosts_do_more(void **state)
 {
     static const struct {
@@ -262,6 +264,8 @@ static void hosts_do_more(void **state)
         {"ban 10.77.0.9 3rd time",                   "10.77.0.9 may not come in any more"},
         {"bans --json",                              "\"reason\":\"3rd time\""           },
         {"unban 10.77.0.9",                          "10.77.0.9 may come in again"       },
+        {"ban " KEY " lost",                         "browsers and tokens go on"         },
+        {"unban " KEY,                               KEY " may come in again"            },
         {"rename @bob robert",                       "bob is now robert"                 },
         {"rename robert bob",                        "robert is now bob"                 },
         {"rename ada ada.l",                         "ada is now ada.l"                  },
