@@ -219,6 +219,13 @@ static void read_digests(struct drop_keeper *keeper)
         drop_announce(keeper->drop);
 }
 
+/* Until the clock shows the next of those, when the services tick, too (base/service.h): an idle
+ * machine wakes up once for all of them. */
+static int until_next(int every_ms)
+{
+    return every_ms - (int)(when_monotonic_ms() % every_ms);
+}
+
 static int sooner(int one, int other)
 {
     return one >= 0 && one < other ? one : other;
@@ -250,7 +257,7 @@ static void keep(struct drop_keeper *keeper)
             tidied = now;
         }
         /* A nudge comes from this process; what another one published shows in the store. */
-    } while (wait_for(keeper, sooner(next, LOOK_MS)));
+    } while (wait_for(keeper, sooner(next, until_next(LOOK_MS))));
 }
 
 static int open_store(struct drop_keeper *keeper)
@@ -308,7 +315,7 @@ static void *run(void *context)
         if (first)
             tidy_parts(keeper);
         first = false;
-        going = wait_for(keeper, TURN_MS);
+        going = wait_for(keeper, until_next(TURN_MS));
     }
     if (going && open_all(keeper) == 0)
         keep(keeper);
