@@ -5,6 +5,8 @@
 #include "chat/server_door.h"
 
 #include <libssh/libssh.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +82,15 @@ void session_free(struct session *session)
     free(session);
 }
 
+/* Before it is authenticated a client sends two packets in a row, and holds the second back until
+ * the first is acknowledged (RFC 896); the kernel would keep that for an answer, up to 40 ms. */
+static void acknowledge(const struct session *session)
+{
+    int yes = 1;
+
+    setsockopt(session->fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof(yes));
+}
+
 void session_ready(struct session *session)
 {
     struct ssh_counter_struct before = session->counter;
@@ -88,8 +99,10 @@ void session_ready(struct session *session)
         return;
     if (ssh_event_dopoll(session->event, 0) == SSH_ERROR || ssh_get_fd(session->ssh) < 0)
         session->dead = true;
-    if (!session->authenticated)
+    if (!session->authenticated && !session->dead) {
+        acknowledge(session);
         session_auth_stepped(session, &before);
+    }
     server_touch(session->server, session);
 }
 

@@ -287,7 +287,7 @@ void session_auth_stepped(struct session *session, const struct ssh_counter_stru
 {
     const struct ssh_counter_struct *now = &session->counter;
 
-    if (session->signing_in && !session->dead && now->out_packets == before->out_packets &&
+    if (session->signing_in && now->out_packets == before->out_packets &&
         now->in_packets != before->in_packets && now->in_bytes - before->in_bytes >= LEAST_REQUEST)
         refuse_unreadable(session);
 }

@@ -28,7 +28,7 @@ static int listen_anywhere(in_port_t *port)
 
 static in_port_t port_of(int fd)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t size = sizeof address;
 
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
