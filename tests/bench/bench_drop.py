@@ -1,7 +1,7 @@
 """The drop beside its peers: SFTP beside OpenSSH's own server, PUT and GET beside nginx, a long list.
 
-Wall and processor seconds of one client and the server together, the best of three runs; ratios
-above 1 say that riad is faster. nginx neither syncs nor digests what it is given. The folders lie
+Wall and processor seconds of one client and the server together, the best of three runs, in turns with
+the peer's; ratios above 1 say that riad is faster. nginx neither syncs nor digests what it is given. The folders lie
 in memory (/dev/shm) where there is such a place, or in TMPDIR. RIAD_BENCH_MB: the size of a file, 1024.
 """
 
@@ -25,10 +25,11 @@ RUNS = 3
 
 
 def processor_s(pids):
+    """Of these processes and of their children that have ended."""
     total = 0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
+        total += sum(int(field) for field in fields[11:15])
     return total / os.sysconf("SC_CLK_TCK")
 
 
@@ -37,26 +38,24 @@ def of_children():
     return used.ru_utime + used.ru_stime
 
 
-def once(action, pids):
+def once(action, pids, after):
     begin, mine, theirs = time.monotonic(), of_children(), processor_s(pids)
     action()
-    return time.monotonic() - begin, of_children() - mine + processor_s(pids) - theirs
+    wall = time.monotonic() - begin
+    after()
+    return wall, of_children() - mine + processor_s(pids) - theirs
 
 
-def best(action, pids=(), after=lambda: None):
-    found = []
-    for _ in range(RUNS):
-        found.append(once(action, pids))
-        after()
-    return min(wall for wall, _ in found), min(used for _, used in found)
-
-
-def row(what, ours, theirs, peer, processor=True):
-    print(f"{what:24} {ours[0]:6.2f} s {ours[1]:6.2f} cpu-s", end="")
+def row(what, ours, theirs, peer, after=lambda: None):
+    """ours and theirs (or None): what to do, and the processes of the server."""
+    sides = [side for side in (ours, theirs) if side]
+    runs = [[once(*side, after) for side in sides] for _ in range(RUNS)]
+    best = [[min(times) for times in zip(*side)] for side in zip(*runs)]
+    print(f"{what:24} {best[0][0]:6.2f} s {best[0][1]:6.2f} cpu-s", end="")
     if theirs:
-        print(f"   {peer} {theirs[0]:6.2f} s   {theirs[0] / ours[0]:5.2f} x by time", end="")
-    if theirs and processor:
-        print(f"   {theirs[1]:6.2f} cpu-s {theirs[1] / ours[1]:5.2f} x by processor", end="")
+        (wall, used), (their_wall, their_used) = best
+        print(f"   {peer} {their_wall:6.2f} s {their_used:6.2f} cpu-s   {their_wall / wall:5.2f} x by time"
+              f" {their_used / used:5.2f} x by processor", end="")  # fmt: skip
     print(flush=True)
 
 
@@ -67,25 +66,35 @@ def run(*line):
 # ---- SFTP ----
 
 
-def sshd_options(folder, box):
-    """Options of sftp that start an sshd of their own for each connection; None without sshd."""
-    sshd = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
-    server = next((path for path in ("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server")
-                   if os.path.exists(path)), None)  # fmt: skip
-    if sshd is None or server is None:
-        print("sshd and its sftp-server are not installed: no peer for SFTP")
-        return None
-    if os.geteuid() == 0:
-        os.makedirs("/run/sshd", exist_ok=True)
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "host")
-    public = subprocess.run(["ssh-keygen", "-y", "-f", box.key("ada")], check=True,
-                            capture_output=True, text=True).stdout  # fmt: skip
-    (folder / "authorized").write_text(public)
-    (folder / "sshd.conf").write_text(
-        f"HostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\nStrictModes no\n"
-        f"UsePAM no\nPermitRootLogin yes\nSubsystem sftp {server}\nLogLevel QUIET\n"
-    )
-    return ["-o", f"ProxyCommand={sshd} -i -f {folder}/sshd.conf"]
+class Sshd:
+    """OpenSSH's own server on a port of its own."""
+
+    def __init__(self, folder, box):
+        program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
+        server = next(path for path in ("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server")
+                      if os.path.exists(path))  # fmt: skip
+        if os.geteuid() == 0:
+            os.makedirs("/run/sshd", exist_ok=True)
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "host")
+        public = subprocess.run(["ssh-keygen", "-y", "-f", box.key("ada")], check=True,
+                                capture_output=True, text=True).stdout  # fmt: skip
+        (folder / "authorized").write_text(public)
+        self.port = free_port()
+        (folder / "sshd.conf").write_text(
+            f"HostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\nStrictModes no\n"
+            f"UsePAM no\nPermitRootLogin yes\nSubsystem sftp {server}\nLogLevel QUIET\n"
+            f"ListenAddress 127.0.0.1:{self.port}\nPidFile none\n"
+        )
+        self.process = subprocess.Popen([program, "-D", "-f", folder / "sshd.conf"])
+
+    def idle(self):
+        """What served a client has ended, and counts."""
+        busy = lambda: subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True).stdout
+        wait_for(lambda: not busy(), "sshd to be idle")
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(10)
 
 
 def sftp(options, cipher, line, target):
@@ -94,18 +103,21 @@ def sftp(options, cipher, line, target):
 
 
 def measure_sftp(box, folder, source):
-    ours = [*box.ssh_options(box.key("ada")), "-P", str(box.ssh_port)]
-    peer = sshd_options(folder, box)
-    theirs = peer and [*box.ssh_options(box.key("ada")), *peer]
+    options = [*box.ssh_options(box.key("ada")), "-P"]
+    ours = [*options, str(box.ssh_port)]
+    peer = Sshd(folder, box) if shutil.which("sshd", path="/usr/sbin:/usr/local/sbin") else None
+    if peer is None:
+        print("sshd (openssh-server) is not installed: no peer for SFTP")
     me = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
-    pids = [box.pid("chat")]
-    # ssh does not wait for its ProxyCommand: what sshd used of the processor cannot be told.
     for cipher in ("aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com"):
         for what, line in (("up", f"put {source} {{}}/sftp.bin"), ("down", f"get {{}}/sftp.bin {folder}/back")):
-            mine = best(lambda: sftp(ours, cipher, line.format(""), "ada@127.0.0.1"), pids)
-            other = theirs and best(lambda: sftp(theirs, cipher, line.format(folder), f"{me}@peer"))
-            row(f"SFTP {what} {cipher.split('-')[0]}", mine, other, "OpenSSH", processor=False)
+            mine = lambda: sftp(ours, cipher, line.format(""), "ada@127.0.0.1")
+            other = lambda: sftp([*options, str(peer.port)], cipher, line.format(folder), f"{me}@127.0.0.1")
+            row(f"SFTP {what} {cipher.split('-')[0]}", (mine, [box.pid("chat")]),
+                peer and (other, [peer.process.pid]), "OpenSSH", peer.idle if peer else lambda: None)  # fmt: skip
     sftp(ours, cipher, "rm /sftp.bin", "ada@127.0.0.1")
+    if peer:
+        peer.end()
     for name in ("sftp.bin", "back"):
         (folder / name).unlink(missing_ok=True)
 
@@ -177,11 +189,10 @@ def measure_http(box, folder, source):
     put(source, box.url("/files/down.bin"))
     if nginx:
         put(source, nginx.url("down.bin"))
-    pids = [box.pid("web")]
     for what, action in actions:
-        mine = best(lambda: action(lambda name: box.url("/files/" + name)), pids, clear)
-        other = nginx and best(lambda: action(nginx.url), nginx.pids(), clear)
-        row(what, mine, other, "nginx")
+        mine = lambda: action(lambda name: box.url("/files/" + name))
+        other = lambda: action(nginx.url)
+        row(what, (mine, [box.pid("web")]), nginx and (other, nginx.pids()), "nginx", clear)
     if nginx:
         nginx.end()
 
