@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define QUIET_MS   1000        /* nothing more came for so long: the batch is over */
-#define LONGEST_MS 15000       /* a batch that does not end is told in pieces */
+#define LONGEST_MS 60000       /* a batch that does not end is told in pieces */
 #define LARGE      (256 << 20) /* announced when it begins, too */
 #define NAMED      3           /* files of a batch that are named */
 #define GROUPS     32          /* told at a time; the others come next */
@@ -25,15 +25,18 @@ static const char *who(const char *owner)
     return *owner ? owner : "A guest";
 }
 
-/* Whether more of theirs is on its way just now: 1, 0, -1. */
+/* Whether more of theirs is on its way just now: 1, 0, -1. Nobody waits for what another guest is
+ * sending. */
 static int is_coming(struct drop *drop, const struct batch *batch, int64_t now)
 {
     int64_t one;
 
-    return store_int(drop->store, &one,
-                     "SELECT 1 FROM arrival WHERE ifnull(person_id, 0) = ? AND touched_at > ? AND "
-                     "sha256 IS NULL LIMIT 1",
-                     "ii", batch->person_id, now - DROP_ACTIVE_MS);
+    return store_int(
+        drop->store, &one,
+        "SELECT 1 FROM arrival a WHERE ifnull(person_id, 0) = ? AND touched_at > ? "
+        "AND sha256 IS NULL AND (person_id IS NOT NULL OR EXISTS (SELECT 1 FROM file f "
+        "WHERE f.announced = 0 AND f.guest = a.guest)) LIMIT 1",
+        "ii", batch->person_id, now - DROP_ACTIVE_MS);
 }
 
 /* Milliseconds until the batch is to be told, 0 now, -1 failed. */

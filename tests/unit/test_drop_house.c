@@ -411,6 +411,27 @@ static void a_batch_is_one_line(void **state)
     assert_int_equal(told(at), 3);
 }
 
+/* Photos over a slow Wi-Fi: one line for half a minute of them; nobody else waits for them. */
+static void a_batch_goes_on_while_more_of_it_comes(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_arrival *hers, *guests;
+    struct drop_file file;
+
+    put(at, "a.jpg", "a");
+    put_as(at, "g.txt", "1", &at->guest, false, false, &file, NULL);
+    assert_int_equal(begin(at, "b.jpg", &at->ada, 2 << 20, true, true, &hers), DROP_OK);
+    assert_int_equal(begin(at, "slow", &at->other_guest, 2 << 20, true, true, &guests), DROP_OK);
+    store_run(at->store, "UPDATE file SET created_at = created_at - 30000", "");
+    drop_announce(at->drop);
+    assert_int_equal(told(at), 1); /* the guest's */
+    store_run(at->store, "UPDATE file SET created_at = created_at - 60000", "");
+    drop_announce(at->drop);
+    assert_int_equal(told(at), 2);
+    drop_abandon(hers);
+    drop_abandon(guests);
+}
+
 static void a_large_one_is_told_at_its_beginning(void **state)
 {
     struct dropping *at = *state;
@@ -480,6 +501,7 @@ int main(void)
         DROP_TEST(no_link_leads_out),
         DROP_TEST(old_ones_expire),
         DROP_TEST(a_batch_is_one_line),
+        DROP_TEST(a_batch_goes_on_while_more_of_it_comes),
         DROP_TEST(a_large_one_is_told_at_its_beginning),
         DROP_TEST(the_keeper_watches_and_tells),
     };

@@ -165,7 +165,7 @@ class Upload {
     const other = path !== this.path.normalize();
     this.state.textContent = other ? 'is here as ' + path : 'is here';
     tell(this.path + ' ' + this.state.textContent);
-    setTimeout(() => this.row.remove(), other ? 20000 : 6000);
+    setTimeout(() => this.row.remove(), other ? 20000 : waiting.length ? 1000 : 6000);
     mine.add(path);
     const row = $('here') && $('here').querySelector('a[href="' + address(path) + '"]');
     if (row) deletable(row.parentNode, path);
