@@ -156,7 +156,7 @@ def test_a_form_is_refused_on_its_way(disk):
     head = b'--X\r\nContent-Disposition: form-data; name="f"; filename="form.bin"\r\n\r\n'
     kind = {"Content-Type": "multipart/form-data; boundary=X", "Transfer-Encoding": "chunked"}
     body = head + bytes(4 << 20) + b"\r\n--X--"
-    assert send(box, "POST", "/files/", body, kind, "-T", "-") == (507, SENTENCE)
+    assert send(box, "POST", "/files/", body, kind, "-T", "-") == (507, f"form.bin: {SENTENCE}")
     assert disk.lies("form.bin") is None
 
 
