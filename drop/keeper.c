@@ -18,13 +18,13 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#define BELLS_MAX       8
-#define LOOK_MS         1000 /* between two looks at the store */
-#define TURN_MS         2000 /* between two tries to become the one who keeps */
-#define EXPIRE_EVERY_MS (60 * 1000)
-#define HOUSE_EVERY_MS  (60 * 1000)
-#define TIDY_EVERY_MS   (30 * 60 * 1000) /* what inotify(7) does not tell */
-#define WATCHED         (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR)
+#define BELLS_MAX      8
+#define LOOK_MS        1000        /* between two looks at the store */
+#define TURN_MS        2000        /* between two tries to become the one who keeps */
+#define EXPIRE_MAX_MS  (60 * 1000) /* between two looks for what is due */
+#define HOUSE_EVERY_MS (60 * 1000)
+#define TIDY_EVERY_MS  (30 * 60 * 1000) /* what inotify(7) does not tell */
+#define WATCHED        (IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR)
 
 /* A folder that is watched. */
 struct watch {
@@ -231,6 +231,14 @@ static int sooner(int one, int other)
     return one >= 0 && one < other ? one : other;
 }
 
+/* Nothing stays much longer than it may. */
+static int64_t expire_every_ms(const struct drop_keeper *keeper)
+{
+    int64_t expire = keeper->drop->config->web.expire;
+
+    return expire > 0 && expire * 100 < EXPIRE_MAX_MS ? expire * 100 : EXPIRE_MAX_MS;
+}
+
 static void keep(struct drop_keeper *keeper)
 {
     int64_t tidied = when_monotonic_ms(), expired = tidied, housed = tidied - HOUSE_EVERY_MS, now;
@@ -244,7 +252,7 @@ static void keep(struct drop_keeper *keeper)
         if (keeper->unread)
             read_digests(keeper);
         now = when_monotonic_ms();
-        if (now - expired >= EXPIRE_EVERY_MS) {
+        if (now - expired >= expire_every_ms(keeper)) {
             drop_expire(keeper->drop);
             expired = now;
         }

@@ -240,23 +240,34 @@ static int expire_arrivals(struct drop *drop)
     return found;
 }
 
+/* The next one after id *after that is due: 1, 0, -1. */
+static int next_due(struct drop *drop, int64_t *after, char **path)
+{
+    int found = store_int(drop->store, after,
+                          "SELECT id FROM file WHERE created_at < ? AND id > ? AND "
+                          "path NOT GLOB 'shelf/*' ORDER BY id LIMIT 1",
+                          "ii", when_wall_ms() - 1000 * drop->config->web.expire, *after);
+
+    return found == 1
+               ? store_text(drop->store, path, "SELECT path FROM file WHERE id = ?", "i", *after)
+               : found;
+}
+
 static int expire_files(struct drop *drop)
 {
     static const struct drop_actor box = {.host = true};
-    int64_t expire = drop->config->web.expire;
+    int64_t after = 0;
     char *path;
     int found = 0;
 
-    while (expire > 0 && (found = store_text(drop->store, &path,
-                                             "SELECT path FROM file WHERE created_at < ? AND path "
-                                             "NOT LIKE 'shelf/%' LIMIT 1",
-                                             "i", when_wall_ms() - 1000 * expire)) == 1) {
+    while (drop->config->web.expire > 0 && (found = next_due(drop, &after, &path)) == 1) {
         enum drop_result result = drop_remove(drop, path, &box);
 
-        log_info("%s has expired", path);
+        if (result == DROP_OK)
+            log_info("%s has expired", path);
+        else
+            log_warn("%s has expired, and stays: %s", path, drop_result_text(result));
         free(path);
-        if (result)
-            return -1;
     }
     return found;
 }

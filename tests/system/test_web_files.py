@@ -215,6 +215,18 @@ def test_the_list_goes_on_after_a_long_path(web):
     assert web.request("GET", "/api/files?words=" + "w" * 300)[0] == 400
 
 
+def test_what_has_expired_goes_and_the_shelf_stays(make_box):
+    box = make_box(web={"expire": "2s"}, chat={"enabled": "no"}, mirror={"enabled": "no"})
+    (box.state / "drop/shelf").mkdir()
+    (box.state / "drop/shelf/manual.txt").write_text("read me")
+    wait_for(lambda: box.request("GET", "/files/shelf/manual.txt")[0] == 200, "the manual")
+    assert box.request("PUT", "/files/short/lived.txt", b"x")[0] == 201
+    assert box.request("GET", "/files/short/lived.txt")[0] == 200
+    wait_for(lambda: box.request("GET", "/files/short/lived.txt")[0] == 404, "its end", 20)
+    assert box.request("GET", "/files/")[2] == b"shelf/\n"
+    assert box.request("GET", "/files/shelf/manual.txt")[0] == 200
+
+
 def test_a_qr_code_of_what_is_here(web):
     web.request("PUT", "/files/codes/a.txt", b"x")
     for path in ("/files/codes/a.txt?qr", "/files/codes/?qr", "/files/?qr"):
