@@ -67,19 +67,25 @@ def options(data):
     return found
 
 
-def answer_arp(frames, devices):
-    """RFC 826: who has an address says so."""
+def waiting(sock):
+    """All that has come."""
     while True:
         try:
-            ask = frames.recv(2000)
+            yield sock.recv(2000)
         except BlockingIOError:
             return
+
+
+def answer_arp(frames, devices):
+    """RFC 826: who has an address says so."""
+    holders = None
+    for ask in waiting(frames):
         if len(ask) < 42 or ask[14:22] != b"\0\1\x08\0\6\4\0\1":
             continue
-        asker, address = ask[22:32], socket.inet_ntoa(ask[38:42])
-        for device in devices.values():
-            if device.ip == address:
-                frames.send(ask[6:12] + device.mac + ask[12:21] + b"\2" + device.mac + ask[38:42] + asker)
+        holders = holders or {socket.inet_aton(device.ip): device.mac for device in devices.values() if device.ip}
+        mac, asker = holders.get(ask[38:42]), ask[22:32]
+        if mac:
+            frames.send(ask[6:12] + mac + ask[12:21] + b"\2" + mac + ask[38:42] + asker)
 
 
 def main():
@@ -91,6 +97,7 @@ def main():
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     sock.bind(("0.0.0.0", 68))
+    sock.setblocking(False)
     devices = {}
     while True:
         ready = select.select([sock, sys.stdin, frames], [], [], 0.02)[0]
@@ -102,8 +109,7 @@ def main():
             for _ in range(int(words[1])):
                 device = Device(len(devices), chance)
                 devices[device.mac] = device
-        if sock in ready:
-            data = sock.recv(2000)
+        for data in waiting(sock):
             device = devices.get(data[28:34])
             if device and len(data) > 240 and struct.unpack("!I", data[4:8])[0] == device.transaction:
                 found = options(data)

@@ -2,8 +2,10 @@
 that are wrong. Each costs itself: the others' processes stay the same, nothing is left
 over, nothing spins, and `riad status` says it in a line."""
 
+import http.client
 import json
 import os
+import random
 import re
 import resource
 import shutil
@@ -11,10 +13,13 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import threading
 import time
 
 import pytest
 from conftest import BUILD, PATIENCE, SERVICES, descendants, needs, program, wait_for
+from lan import Lan
+from upstream import Repository, Upstream, cache_path, digests
 
 
 def processor_s(pid):
@@ -103,6 +108,87 @@ def test_out_of_descriptors_new_clients_wait_and_nothing_spins(box, name):
     else:
         wait_for(lambda: box.request("GET", "/healthz")[0] == 200, "the page to go on", 20)
     assert pids(box, {name}) == others
+
+
+def ask_for(box, paths):
+    """All of them at once: what came, by path; None while it has not come."""
+    came = dict.fromkeys(paths)
+
+    def ask(path):
+        try:
+            came[path] = box.request("GET", path, timeout=60 * PATIENCE)
+        except (OSError, http.client.HTTPException) as failure:
+            came[path] = (0, {}, repr(failure).encode())
+
+    threads = [threading.Thread(target=ask, args=(path,), daemon=True) for path in paths]
+    for thread in threads:
+        thread.start()
+    return came, threads
+
+
+@pytest.mark.parametrize("kind", [resource.RLIMIT_AS, resource.RLIMIT_NOFILE], ids=["memory", "descriptors"])
+def test_a_fetcher_that_starves_delivers_nothing_wrong_and_goes_on(make_box, kind):
+    """With eight archives under way at once, and nothing more to be had."""
+    if PATIENCE > 1 and kind == resource.RLIMIT_AS:
+        pytest.skip("sanitizers need their address space")
+    upstream = Upstream()
+    bodies = [random.Random(number).randbytes(1_500_000) for number in range(9)]
+    repository = Repository(upstream)
+    for number, body in enumerate(bodies):
+        repository.add(f"starving{number}.1", body)
+    repository.publish()
+    try:
+        box = make_box(mirror={"upstream": upstream.url, "caches": upstream.url + "/cache"})
+        box.wait_log(r"the index of .* is here")
+        wanted = {"/opam" + cache_path("sha256", digests(body)["sha256"]): body for body in bodies}
+        paths = list(wanted)
+        assert box.request("GET", paths[0])[2] == wanted[paths[0]]
+        others, pid = pids(box, {"mirror"}), box.pid("mirror")
+        allowed = resource.prlimit(pid, kind)
+        with open(f"/proc/{pid}/statm", encoding="utf-8") as file:
+            now = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        now = now if kind == resource.RLIMIT_AS else len(os.listdir(f"/proc/{pid}/fd")) + 1
+        resource.prlimit(pid, kind, (now, allowed[1]))
+        came, threads = ask_for(box, paths[1:])
+        end = time.monotonic() + 3
+        wait_for(lambda: time.monotonic() > end or None not in came.values() or box.pid("mirror") != pid,
+                 "its end, or none", 20)  # fmt: skip
+        if box.pid("mirror") == pid:
+            calm(box)
+            resource.prlimit(pid, kind, allowed)
+        box.wait_service("mirror")
+        for thread in threads:
+            thread.join()
+        for path, (status, _, body) in came.items():
+            assert status != 200 or body == wanted[path], "a wrong archive, complete"
+        for path, body in wanted.items():  # what was refused for a while is no more
+            wait_for(lambda path=path, body=body: box.request("GET", path, timeout=30 * PATIENCE)[2] == body,
+                     "all of them to be had", 30)  # fmt: skip
+        assert pids(box, {"mirror"}) == others
+        calm(box)
+    finally:
+        upstream.close()
+
+
+def test_riad_dhcp_without_descriptors_starts_dnsmasq_when_there_are_some(make_box):
+    needs("dnsmasq")
+    with Lan() as lan:
+        box, guest = lan.box(make_box), lan.device("guest")
+        before = guest.lease("laptop")
+        wait_for(lambda: "1 lease" in box.service("dhcp")["text"], "the lease to be known")
+        pid = box.pid("dhcp")
+        allowed = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        few = len(os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (few - 3, allowed[1]))
+        for child in descendants(pid):
+            os.kill(child, signal.SIGKILL)
+        box.wait_log("Too many open files")
+        calm(box)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, allowed)
+        box.wait_service("dhcp")
+        assert guest.lease("laptop") == before
+        assert box.pid("dhcp") == pid
+        calm(box)
 
 
 # ---- dying and hanging ----
