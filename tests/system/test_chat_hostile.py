@@ -297,6 +297,52 @@ def test_requests_in_every_order(house):
     assert answers(house) < 2 * PATIENCE
 
 
+def send(client, kind, *fields):
+    """A message of our own making, after the keys are exchanged."""
+    message = paramiko.Message()
+    message.add_byte(bytes([kind]))
+    for field in fields:
+        {bool: message.add_boolean, int: message.add_int}.get(type(field), message.add_string)(field)
+    client.transport._send_message(message)
+
+
+def ask(client, what, *fields):
+    send(client, 98, 0, what, False, *fields)  # SSH_MSG_CHANNEL_REQUEST to the box's first channel
+
+
+FLOODS = {
+    "channels": lambda client, n: send(client, 90, "session", n + 9, 2**32 - 1, 2**15),
+    "kinds": lambda client, n: send(client, 90, "\x1b[2J" * (n % 500), n + 9, 0, 2**32 - 1),
+    "windows": lambda client, n: send(client, 93, 0, 2**32 - 1),
+    "environment": lambda client, n: ask(client, "env", f"NAME{n}", "x" * 1000),
+    "terminals": lambda client, n: ask(client, "pty-req", "\x1b]0;x\x07" * 50, n, 65535, 0, 0, b"\0" * 200),
+    "commands": lambda client, n: ask(client, "exec", f"help {n}"),
+    "sizes": lambda client, n: ask(client, "window-change", [0, 1, 65535, 2**32 - 1][n % 4], n % 3, 0, 0),
+    "strangers": lambda client, n: send(client, 94 + n % 7, 4711 + n, "x" * 100),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_floods_within_a_session(house, kind):
+    """A thousand of each, as fast as they go: refused or taken, nobody waits and nothing is kept."""
+    house.ssh("honest", "whoami", check=0)
+    before, descriptors = resident_kb(house), len(list(Path(f"/proc/{house.first}/fd").iterdir()))
+    with Client(house, "flooding") as client:
+        client.channel()
+        if kind == "sizes":
+            ask(client, "pty-req", "xterm", 80, 24, 0, 0, b"\0")
+            ask(client, "shell")
+        try:
+            for number in range(1000):
+                FLOODS[kind](client, number)
+        except (OSError, EOFError, paramiko.SSHException):
+            pass  # it had enough
+        assert answers(house) < 2 * PATIENCE
+    assert answers(house) < 2 * PATIENCE
+    wait_for(lambda: len(list(Path(f"/proc/{house.first}/fd").iterdir())) <= descriptors + 2, "its descriptors to go")
+    assert grew_less(house, before, 4000)
+
+
 def test_rekeying(house):
     """Keys are exchanged anew in the middle of a conversation."""
     line = house.ssh_line("rekey", "chat")
