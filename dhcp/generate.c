@@ -24,6 +24,7 @@ static const char always[] =
     "no-resolv\n"
     "no-poll\n"
     "domain-needed\n"
+    "local=/local/localhost/\n" /* RFC 6762, 22.1; RFC 6761, 6.3 */
     "bogus-priv\n"
     "stop-dns-rebind\n"
     "expand-hosts\n"
