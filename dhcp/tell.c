@@ -33,6 +33,7 @@ static void tell_serving(const struct lan *lan, char *out)
 {
     const struct config_dhcp *dhcp = &lan->config->dhcp;
     char other[64], warning[128] = "", first[16], last[16], gateway[16], way[96];
+    bool full = lan->leases.count > (int64_t)dhcp->last - dhcp->first;
 
     packet_ip_text(dhcp->first, first);
     packet_ip_text(dhcp->last, last);
@@ -44,8 +45,9 @@ static void tell_serving(const struct lan *lan, char *out)
         snprintf(way, sizeof(way), "in place of the router's DHCP, which is %s", gateway);
     else
         snprintf(way, sizeof(way), "a network of its own (no gateway: guests have no internet)");
-    snprintf(out, SERVICE_SAY_MAX, "serves DHCP on %s, %s to %s: %s; %" PRId64 " lease%s%s%s",
+    snprintf(out, SERVICE_SAY_MAX, "serves DHCP on %s, %s to %s: %s; %" PRId64 " lease%s%s%s%s",
              lan->link.name, first, last, way, lan->leases.count, lan->leases.count == 1 ? "" : "s",
+             full ? ", and no address is left: a wider [dhcp] range, or a shorter lease" : "",
              dns_part(lan), warning);
 }
 

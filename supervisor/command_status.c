@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/when.h"
 #include "config/reach.h"
 #include "supervisor/figures.h"
@@ -277,6 +278,20 @@ static void show_services(const struct status *status)
     show_table_print(&table, 2);
 }
 
+/* Where other networks than the box's own find it, if that name is not somebody else's. */
+static void show_local(const struct status *status)
+{
+    char *host, *url;
+
+    if (!status->has_figures || !*status->figures.local || !status->web.count)
+        return;
+    host = mem_printf("%s.local", status->figures.local);
+    url = reach_url(host, status->web_port);
+    printf("%-10s%s\n", "", url);
+    free(url);
+    free(host);
+}
+
 static void show_addresses(const struct status *status)
 {
     for (size_t i = 0; i < status->web.count; i++) {
@@ -285,6 +300,7 @@ static void show_addresses(const struct status *status)
                show_style(SHOW_PLAIN));
         free(url);
     }
+    show_local(status);
     for (size_t i = 0; i < status->chat.count; i++) {
         char *line = reach_ssh("NAME", status->chat.host[i], status->chat_port);
         printf("%-10s%s%s%s\n", i == 0 ? "ssh" : "", show_style(SHOW_BOLD), line,

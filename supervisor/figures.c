@@ -12,6 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void read_local(struct figures *figures, struct store *store)
+{
+    char *name = store_fact(store, LAN_FACT_LOCAL, NULL);
+
+    snprintf(figures->local, sizeof figures->local, "%s", name ? name : "");
+    free(name);
+}
+
 static void count_lease(void *context, const struct lease *lease)
 {
     struct figures *figures = context;
@@ -67,6 +75,7 @@ int figures_read(struct figures *figures, const struct config *config, struct st
         log_errno("cannot ask how full the disk is: %s", config->box.state);
         return -1;
     }
+    read_local(figures, store);
     read_mirror(figures, store);
     read_flights(figures, config, store);
     return read_counts(figures, store);

@@ -20,6 +20,7 @@ struct figures {
     struct mirror_savings repositories[CONFIG_MAX_MIRRORS]; /* as the configuration numbers them */
     struct mirror_progress flights[FIGURES_FLIGHTS];        /* archives on their way */
     size_t flight_count;
+    char local[80];                /* the name by mDNS, without .local; "" none */
     char link[256];                /* `up` or `down: WHY`; "" not known yet */
     int64_t disk_free, disk_total; /* of the file system that holds the state */
 };

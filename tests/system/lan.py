@@ -205,15 +205,15 @@ class Lan:
         self.devices.append(device)
         return device
 
-    def box(self, make_box, start=True, interface="eth0", **sections):
-        """A box whose [lan] is a device of this network; box.device is that."""
+    def box(self, make_box, start=True, interface="eth0", device="box", **sections):
+        """A box whose [lan] is a device of this network, of that name; box.device is that."""
         sections.setdefault("dhcp", {}).setdefault("mode", "on")
         sections["dhcp"].setdefault("user", "")
         for quiet in ("chat", "web", "mirror"):
             sections.setdefault(quiet, {"enabled": "no"})
         sections["lan"] = {"interface": interface, **sections.get("lan", {})}
         box = make_box(start=False, **sections)
-        box.device = self.device("box")
+        box.device = self.device(device)
         box.wrapper = ["ip", "netns", "exec", box.device.name]
         if start:
             box.start()

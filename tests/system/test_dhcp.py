@@ -333,6 +333,34 @@ def test_multicast_names(lan, make_box):
     assert guest.run(sys.executable, "-c", MDNS, "other.local", 1, 2).stdout == ""
 
 
+def test_a_second_box_of_the_same_name(lan, make_box):
+    """By mDNS it takes another name, and says so; the first one keeps its own."""
+    if os.path.exists("/run/avahi-daemon/socket"):
+        pytest.skip("Avahi runs here and answers itself")
+    guest = lan.device("guest")
+    guest.address("10.77.0.9/24")
+    first = lan.box(make_box, web={"enabled": "yes"}, dhcp={"mode": "off"})
+    wait_up(first, "beside a router")
+    wait_for(lambda: local_name(first) == "riad", "riad.local")
+    second = lan.box(make_box, device="second", lan={"address": "10.77.0.2/24"}, web={"enabled": "yes"}, dhcp={"mode": "off"})
+    second.wait_log(r"somebody else is called riad\.local here: this box is riad-2\.local by mDNS")
+    wait_for(lambda: local_name(second) == "riad-2", "riad-2.local")
+    for name, address in (("riad.local", 1), ("riad-2.local", 2)):
+        answer = bytes.fromhex(guest.run(sys.executable, "-c", MDNS, name, 1, 20).stdout)
+        assert bytes([10, 77, 0, address]) in answer, name
+    page = second.device.run("curl", "-sS", second.url("/")).stdout
+    assert "riad-2.local" in page and "riad.local" not in page, page
+    shown = second.device.run(program("riad"), "status", "-c", second.conf).stdout
+    assert f"http://riad-2.local:{second.web_port}/" in shown, shown
+
+
+def local_name(box):
+    """What the pages show of it."""
+    with box.store() as store:
+        row = store.execute("SELECT value FROM fact WHERE name = 'lan.local'").fetchone()
+    return row and row[0]
+
+
 def test_multicast_names_by_avahi(lan, make_box):
     """One responder a machine: where Avahi runs it is asked to publish."""
     for program_needed in ("avahi-daemon", "avahi-publish", "dbus-daemon", "nsenter"):
