@@ -37,6 +37,18 @@ def test_poster_has_the_wifi(make_box):
     wait_for(lambda: b"joins the Wi-Fi" not in box.request("GET", "/poster")[2], "another poster")
 
 
+def test_poster_is_one_sheet(make_box, tmp_path):
+    """With all that it can show; also on the shorter paper of America, which Chromium prints on."""
+    box = make_box(box={"title": "A Retreat for Functional Programmers"}, lan={"wifi": "Tea House", "wifi_password": "camellia-sinensis"})
+    sheet = tmp_path / "poster.pdf"
+    subprocess.run(
+        [needs("chromium"), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile",
+         f"--print-to-pdf={sheet}", "--no-pdf-header-footer", box.url("/poster")],
+        capture_output=True, timeout=120,
+    )  # fmt: skip
+    assert len(re.findall(rb"/Type\s*/Page\b", sheet.read_bytes())) == 1
+
+
 def test_port_443_refuses_at_once(box):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", 443), timeout=2).close()
