@@ -116,6 +116,7 @@ static void ask_page(struct call *call, const char *code, const char *name)
         TEMPLATE_TEXT("name", name),
         TEMPLATE_TEXT("now", strcmp(now, name) == 0 ? "" : now),
         TEMPLATE_TEXT("ssh", address.ssh),
+        TEMPLATE_TEXT("fingerprint", call->config->facts.host_key),
         TEMPLATE_TEXT("open", call->config->box.newcomers == NEWCOMERS_CLOSED ? "" : "1"),
     };
     template_put(&body, asset_template("join.html"), values, sizeof values / sizeof values[0]);

@@ -97,6 +97,7 @@ void you_answer(struct call *call)
         TEMPLATE_HTML("list", buf_text(&list)),
         TEMPLATE_HTML("ways", buf_text(&ways)),
         TEMPLATE_TEXT("ssh", address.ssh),
+        TEMPLATE_TEXT("fingerprint", call->config->facts.host_key),
     };
     template_put(&body, asset_template("you.html"), values, sizeof values / sizeof values[0]);
     page_reply(call, 200, person->name, "you", &body);
@@ -171,7 +172,7 @@ static void show_secret(struct call *call, const char *heading, const char *text
 static void code_for_key(struct call *call)
 {
     struct address address;
-    char code[CODE_TEXT], text[ADDRESS_MAX + 200];
+    char code[CODE_TEXT], text[ADDRESS_MAX + 300];
     address_of(call, &address);
     if (code_make(call->store, call->visitor.person.id, "key", code) == -1) {
         reply_error(call->http, 500, "The box could not make a code.");
@@ -179,8 +180,8 @@ static void code_for_key(struct call *call)
     }
     snprintf(text, sizeof text,
              "On the device that has the key, run %s and type this code when you are asked for it. "
-             "It is good for ten minutes, once.",
-             address.ssh);
+             "It is good for ten minutes, once. The box's key: %s",
+             address.ssh, call->config->facts.host_key);
     show_secret(call, "Add a key", text, code, false);
 }
 

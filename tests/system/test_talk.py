@@ -372,6 +372,16 @@ def test_newcomers_wait_for_a_host(make_box):
     assert say(box, cookie, "hello")[0] == 403
 
 
+def test_the_fingerprint_stands_by_every_ssh_line(box):
+    mine = {"Cookie": f"riad={take_name(box, 'prudence')}", "Accept": "text/html"}
+    form = {**mine, "Content-Type": "application/x-www-form-urlencoded"}
+    pages = [box.request("GET", path, headers=mine) for path in ("/", "/join", "/you", "/poster")]
+    pages += [box.request("POST", "/you/code", "kind=key", form)]
+    for status, _, body in pages:
+        assert status == 200 and f"ssh -p {box.ssh_port}" in body.decode()
+        assert box.status()["host_key"] in body.decode()
+
+
 def test_the_first_page_says_how_things_are(make_box, tmp_path):
     """Notice, title and what is closed, to browsers and to curl."""
     notice = tmp_path / "notice.txt"
