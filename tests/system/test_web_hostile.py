@@ -58,6 +58,7 @@ HEADS = [
     (b"PUT /files/x HTTP/1.1\r\n" + HOST + b"Content-Length : 1\r\n\r\na", 400),
     (b"PUT /files/x HTTP/1.1\r\n" + HOST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
     (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\r\n folded\r\nContent-Length: 30\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\nHost: localhost\nX: a\r\n folded\nContent-Length: 30\n\nGET /healthz HTTP/1.1\n\n", 400),
     (b"GET / HTTP/1.1\r\n X: y\r\n" + HOST + b"\r\n", 400),
     (b"GET / HTTP/1.1\r\n" + HOST + b"".join(b"X-%d: y\r\n" % i for i in range(70)) + b"\r\n", 431),
     (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 20000 + b"\r\n\r\n", (400, 413, 431)),
@@ -85,6 +86,14 @@ def test_heads_that_are_refused(web, head, wanted):
     assert status(answer) in (wanted if isinstance(wanted, tuple) else (wanted,)), answer
     assert answer.count(b"HTTP/1.1 4") + answer.count(b"HTTP/1.1 5") <= 1 and b"HTTP/1.1 2" not in answer, answer
     assert web.request("GET", "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"], ids=["crlf", "lf"])
+def test_the_barest_heads_are_understood(web, end):
+    """What people type into nc."""
+    for head in ([b"GET /healthz HTTP/1.0"], [b"GET /healthz HTTP/1.1", b"Host: localhost", b"Connection: close"]):
+        answer = talk(web, end.join([*head, b"", b""]), end=True)
+        assert status(answer) == 200 and answer.endswith(b"ok\n"), (head, answer)
 
 
 CHUNKS = [

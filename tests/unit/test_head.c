@@ -57,10 +57,19 @@ static void heads(void **state)
     }
 }
 
+static size_t head_length(const char *head)
+{
+    const char *end = strstr(head, "\r\n\r\n"), *bare = strstr(head, "\n\n");
+    if (end != NULL && (bare == NULL || end < bare))
+        return (size_t)(end + 4 - head);
+    return (size_t)(bare + 2 - head);
+}
+
 /* As civetweb takes a head apart, in place; how many lines it found. */
 static size_t part(char *at, struct head_line *lines)
 {
     size_t count = 0;
+    at[head_length(at) - 1] = '\0';
     at += strcspn(at, "\r\n");
     do
         *at++ = '\0';
@@ -99,6 +108,13 @@ static void frames(void **state)
         {"1.1\r\nHost:a\r\nX: \t b c \r\n\r\n",       true },
         {"1.1\r\nX:\r\nY: \r\nZ:\r\n\r\n",            true },
         {"1.1\nHost: a\nX:\n\n",                      true },
+        {"1.1\nX: a\n\nGET /",                        true },
+        {"1.0\r\n\r\n",                               true },
+        {"1.0\r\n\r\nGET /",                          true },
+        {"1.0\n\n",                                   true },
+        {"1.0\n\nPUT /",                              true },
+        {"1.1\r\n: nameless\r\n\r\n",                 false},
+        {"1.1\nX: a\r\n folded\n\n",                  false},
         {"1.1\r\nHost: a\nX: b\r\n\r\n",              true },
         {"1.1\r\nHost : a\r\n\r\n",                   false},
         {"1.1\r\nHost  :a\r\n\r\n",                   false},
@@ -115,6 +131,7 @@ static void frames(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct head_line lines[4];
         char head[64];
+        memset(head, 0, sizeof head);
         strcpy(head, cases[i].head);
         size_t count = part(head, lines);
         if (head_is_framed(head, lines, count) != cases[i].framed)
