@@ -259,6 +259,10 @@ static int understand(struct http_request *request, const struct mg_request_info
         return 501;
     }
     if (url_path(info->local_uri_raw, request->path, sizeof request->path) < 0) {
+        if (strlen(info->local_uri_raw) >= sizeof request->path) {
+            *why = "That address is too long.";
+            return 414;
+        }
         *why = "That address is not well formed: percent-encoded UTF-8 without control characters.";
         return 400;
     }
@@ -330,7 +334,7 @@ static int http_error(struct mg_connection *connection, int status, const char *
 {
     char out[512];
     const char *why = status == 413 ? "The head of that request is too large."
-                                    : "That is not well formed HTTP/1.1, or no method of it.";
+                                    : "That is not well formed HTTP/1.1, no method of it, or too large a head.";
     (void)message;
     status = status == 413 ? 431 : status;
     int length = snprintf(out, sizeof out,

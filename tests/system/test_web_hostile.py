@@ -61,6 +61,7 @@ HEADS = [
     (b"GET / HTTP/1.1\nHost: localhost\nX: a\r\n folded\nContent-Length: 30\n\nGET /healthz HTTP/1.1\n\n", 400),
     (b"GET / HTTP/1.1\r\n X: y\r\n" + HOST + b"\r\n", 400),
     (b"GET / HTTP/1.1\r\n" + HOST + b"".join(b"X-%d: y\r\n" % i for i in range(70)) + b"\r\n", 431),
+    (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
     (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 20000 + b"\r\n\r\n", (400, 413, 431)),
     (b"GET /%00 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     (b"GET /files/%0d%0aX:y HTTP/1.1\r\n" + HOST + b"\r\n", 400),
