@@ -77,11 +77,12 @@ struct client {
     bool json, saying_lines; /* CLIENT_LINES: --json; `say` without words */
     int64_t since;           /* --since: -1 not given */
     int64_t session_id, credential_id;
-    struct room room; /* where one stands */
-    int64_t last_at;  /* of the last message shown */
-    int64_t key_at;   /* monotonic: the last byte that came */
-    int64_t key_kept; /* the last one that the store knows of */
-    int64_t keep_at;  /* when it may be told again */
+    struct room room;   /* where one stands */
+    int64_t last_at;    /* of the last message shown */
+    int64_t key_at;     /* monotonic: the last byte that came */
+    int64_t key_kept;   /* the last one that the store knows of */
+    int64_t keep_at;    /* when it may be told again */
+    int64_t refused_at; /* monotonic: the last line that may not be said; 0 never */
 };
 
 /* Somebody's key has been verified: asks the store to let them in. */

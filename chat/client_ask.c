@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AGAIN_MS 1000 /* before a line that may not be said is refused in words again */
+
 /* ---- saying ---- */
 
 struct say_job {
@@ -79,6 +81,17 @@ static const char *refusal(struct client *client, const struct buf *text, char *
     return NULL;
 }
 
+/* Of lines that were pasted, once: the rest of the screen is for what is said. */
+static void tell_refusal(struct client *client, const char *why)
+{
+    int64_t now = when_monotonic_ms();
+
+    if (client->kind != CLIENT_TERMINAL || now - client->refused_at >= AGAIN_MS)
+        client_tell(client, why);
+    client->refused_at = now;
+    client->status = 1;
+}
+
 static void say(struct client *client, const char *line)
 {
     struct buf text;
@@ -93,8 +106,7 @@ static void say(struct client *client, const char *line)
     }
     why = refusal(client, &text, sentence, sizeof(sentence));
     if (why != NULL) {
-        client->status = 1;
-        client_tell(client, why);
+        tell_refusal(client, why);
     } else {
         hall_count_said(client->somebody);
         put_say(client, &text);

@@ -140,13 +140,16 @@ def test_a_flood_is_held_back_not_lost(make_box):
     done = box.ssh("flooder", input=lines, check=0, timeout=40)
     assert [line.split(" ", 2)[2] for line in done.stdout.splitlines() if " flooder " in line] == [
         f"flood {i}" for i in range(150)]  # fmt: skip
-    # At a terminal it is said, for somebody sits there.
+    # At a terminal it is said, for somebody sits there; of what was pasted, once.
     box.config(chat={"rate": 5, "rate_window": "60s"}).reload("chat")
     with Terminal(box, "typist") as typist:
         typist.wait_prompt()
         typist.run("set-buffer", "".join(f"quick {i}\r" for i in range(60)))
         typist.run("paste-buffer")
         typist.wait("at most 5 messages in 60 seconds")
+        typist.type("behind it")
+        lines = typist.wait(lambda lines: lines[-1] == "lobby> behind it" and "quick 4" in str(lines))
+        assert sum("at most 5 messages" in line for line in lines) == 1, lines
 
 
 # ---- on a terminal ----
