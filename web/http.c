@@ -333,8 +333,9 @@ static int begin_request(struct mg_connection *connection)
 static int http_error(struct mg_connection *connection, int status, const char *message)
 {
     char out[512];
-    const char *why = status == 413 ? "The head of that request is too large."
-                                    : "That is not well formed HTTP/1.1, no method of it, or too large a head.";
+    const char *why =
+        status == 413 ? "The head of that request is too large."
+                      : "That is not well formed HTTP/1.1, no method of it, or too large a head.";
     (void)message;
     status = status == 413 ? 431 : status;
     int length = snprintf(out, sizeof out,
