@@ -246,10 +246,11 @@ int roll_show(const struct roll *roll, const struct person *person, const struct
         if (person->muted_until > when_wall_ms())
             buf_printf(out, "  muted    until %s\n", muted);
         buf_printf(out,
-                   "  since    %s\n  seen     %s\n  said     %lld messages\n"
-                   "  dropped  %lld files, %s\n",
-                   since, seen, (long long)one.holdings.messages, (long long)one.holdings.files,
-                   size);
+                   "  since    %s\n  seen     %s\n  said     %lld message%s\n"
+                   "  dropped  %lld file%s, %s\n",
+                   since, seen, (long long)one.holdings.messages,
+                   one.holdings.messages == 1 ? "" : "s", (long long)one.holdings.files,
+                   one.holdings.files == 1 ? "" : "s", size);
         result = credential_list(roll->store, person->id, NULL, credential_text, &one);
         sessions(&one, session_text);
     }

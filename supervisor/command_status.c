@@ -343,9 +343,9 @@ static void show_figures(const struct status *status)
     when_size_text(figures->disk_free, free_bytes);
     when_size_text(figures->link_bytes, link);
     when_size_text(figures->served_bytes, served);
-    printf("%-10s%lld here, %lld known, %lld of them hosts; %lld messages\n", "people",
+    printf("%-10s%lld here, %lld known, %lld of them hosts; %lld message%s\n", "people",
            (long long)figures->here, (long long)figures->people, (long long)figures->hosts,
-           (long long)figures->messages);
+           (long long)figures->messages, figures->messages == 1 ? "" : "s");
     printf("%-10s%lld, %s; %s free on the disk\n", "files", (long long)figures->files, bytes,
            free_bytes);
     when_size_text(saved_bytes(figures), saved);
