@@ -126,10 +126,13 @@ static void reset_signals(void)
         fail("cannot unblock signals");
 }
 
-static void drop_bounding_set(uint64_t keep)
+/* What is not in it no exec(2) gives, not even to root. A root that may not change it has little to
+ * give up, and gives that up later (base/sandbox.h). */
+static void drop_bounding_set(const struct spawn *spawn)
 {
     for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-        if (!(keep & UINT64_C(1) << cap) && prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EINVAL)
+        if (!(spawn->capabilities & UINT64_C(1) << cap) && prctl(PR_CAPBSET_DROP, cap) < 0 &&
+            errno != EINVAL && (errno != EPERM || spawn->account->change))
             fail("cannot give up a capability");
 }
 
@@ -152,7 +155,7 @@ static void keep_capabilities(uint64_t keep)
 static void become(const struct spawn *spawn)
 {
     if (geteuid() == 0)
-        drop_bounding_set(spawn->capabilities); /* what root would be given by exec(2), too */
+        drop_bounding_set(spawn);
     if (!spawn->account->change)
         return;
     if (spawn->capabilities && prctl(PR_SET_KEEPCAPS, 1) < 0)

@@ -140,3 +140,14 @@ def test_dnsmasq_and_its_script_see_nothing_of_the_store(make_box, user):
                 assert int(status[which], 16) == KEEPS["dhcp"] | (0 if user else SETGID), (pid, which, status)
             assert status["NoNewPrivs"] == "1" and (PATIENCE > 1 or status["Seccomp"] == "2")
             assert not user or int(status["CapBnd"], 16) == KEEPS["dhcp"]
+
+
+def test_a_root_that_may_do_little_runs_a_box_all_the_same(make_box):
+    """As in a container: without the right to change what exec(2) gives."""
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        pytest.skip("needs root and setpriv")
+    box = make_box(start=False)
+    box.wrapper = ["setpriv", "--bounding-set=-all,+net_bind_service"]
+    box.start()
+    for name in SERVICES:
+        assert int(status_of(box.pid(name))["CapEff"], 16) & ~KEEPS.get(name, 0) == 0
