@@ -49,10 +49,15 @@ static bool is_address(const char *ip)
     return inet_pton(AF_INET, ip, parsed) == 1 || inet_pton(AF_INET6, ip, parsed) == 1;
 }
 
+static bool is_sound(const struct lease *lease)
+{
+    return is_address(lease->ip) && is_mac(lease->mac) &&
+           (!lease->client_id[0] || is_hex_bytes(lease->client_id));
+}
+
 int lease_put(struct store *store, const struct lease *lease)
 {
-    if (!is_address(lease->ip) || !is_mac(lease->mac) ||
-        (lease->client_id[0] && !is_hex_bytes(lease->client_id)))
+    if (!is_sound(lease))
         return -1;
     const char *host = is_label(lease->host) ? lease->host : "";
     if (store_run(store,
@@ -87,6 +92,8 @@ static void lease_from_rows(struct rows *rows, struct lease *lease)
     FIELD(lease->mac, rows_text(rows, 1));
     FIELD(lease->client_id, rows_text(rows, 2));
     FIELD(lease->host, rows_text(rows, 3));
+    if (!is_label(lease->host))
+        lease->host[0] = '\0';
 }
 
 #define COLUMNS "ip, mac, client_id, host, started_at, expires_at"
@@ -99,7 +106,8 @@ int lease_list(struct store *store, lease_each *each, void *context)
     rows_open(&rows, store, "SELECT " COLUMNS " FROM lease ORDER BY started_at, ip", "");
     while ((found = rows_next(&rows)) == 1) {
         lease_from_rows(&rows, &lease);
-        each(context, &lease);
+        if (is_sound(&lease))
+            each(context, &lease);
     }
     rows_close(&rows);
     return found;

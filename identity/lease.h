@@ -25,6 +25,8 @@ int lease_drop(struct store *store, const char *ip);
 /* Those that ended before now go. 0 or -1. */
 int lease_expire(struct store *store, int64_t now_ms);
 typedef void lease_each(void *context, const struct lease *lease);
+/* Those that hold and those that have ended; a row that lease_put would have refused counts as
+ * none. 0 or -1. */
 int lease_list(struct store *store, lease_each *each, void *context);
 /* Which device has that address now. 1, 0, -1. */
 int lease_by_ip(struct store *store, const char *ip, struct lease *lease);

@@ -5,6 +5,7 @@ All in network namespaces; needs root."""
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 
@@ -115,3 +116,35 @@ def test_steps_back_when_another_server_appears(lan, make_box):
     box.wait_log(r"warn: another DHCP server answers on eth0: 192\.168\.5\.1 ")
     page = box.device.run("curl", "-sS", "-H", "Accept: text/html", box.url("/")).stdout
     assert "192.168.5.1 gives the addresses" in page, "the page says so"
+
+
+def test_a_broken_lease_table(lan, make_box):
+    """Rows that no dnsmasq has reported: those that make no sense count as none, the others hold."""
+    box, guest = lan.box(make_box), lan.device("guest")
+    wait_up(box)
+    first = guest.lease("laptop", "-r", "10.77.0.200")
+    wait_for(lambda: leases(box).get("laptop"), "the lease's row")
+    box.stop()
+    broken = [("nonsense", "02:00:00:00:09:01", "", "a"), ("10.77.0.60", "not hexadecimal", "", "b"),
+              ("10.77.0.61", "02:00:00:00:09:03", "xx", "c"), ("10.77.0.62", "", "", "d"),
+              ("10.77.0.63 1", "02:00:00:00:09:05", "", "e"), ("fe80::1", "02:00:00:00:09:06", "", "f"),
+              ("10.99.0.1", "02:00:00:00:09:07", "", "elsewhere"), ("10.77.0.1", "02:00:00:00:09:08", "", "ourselves"),
+              ("10.77.0.64", "02:00:00:00:09:09", "", "x\n10.77.0.1 wpad"), ("10.77.0.65", "02:00:00:00:09:0a", "", "chat"),
+              ("10.77.0.66", "02:00:00:00:09:0b\n1", "", "g"), ("10.77.0.67", "02:00:00:00:09:0c", "", "h" * 300)]  # fmt: skip
+    with sqlite3.connect(box.state / "store/riad.db") as store:
+        soon = store.execute("SELECT max(expires_at) FROM lease").fetchone()[0]
+        for ip, mac, client, host in broken:
+            store.execute("INSERT INTO lease VALUES (?, ?, ?, ?, ?, ?)", (ip, mac, client, host, 1, soon))
+        store.execute("INSERT INTO lease VALUES ('10.77.0.68', '02:00:00:00:09:0d', '', 'forever', 1, ?)", (2**62,))
+    store.close()
+    box.start()
+    wait_up(box)
+    assert guest.dns("laptop.lan")["addresses"] == [first["ip"]]
+    assert guest.lease("laptop")["ip"] == first["ip"]
+    for name in ("wpad", "a", "b", "c", "d", "e", "f"):
+        assert guest.dns(f"{name}.lan")["addresses"] == [], name
+    assert guest.dns("chat.lan")["addresses"] == ["10.77.0.1"]
+    assert guest.dns("riad.lan")["addresses"] == ["10.77.0.1"]
+    other = lan.device("other")
+    assert other.lease("second", "-r", "10.77.0.60")["ip"] == "10.77.0.60", "a row without a device keeps no address"
+    assert box.riad("status").returncode == 0
