@@ -77,8 +77,8 @@ static void tell_servers(const struct config *config, const struct probe *probe)
                 "everybody: end that one, or set [dhcp] mode = auto",
                 config->lan.interface, server);
     else if (*server != '\0')
-        note("beside a router: %s serves DHCP on %s, riad will stand by", server,
-             config->lan.interface);
+        note("beside a router: %s serves DHCP on %s, %s", server, config->lan.interface,
+             config->dhcp.mode == DHCP_OFF ? "and [dhcp] mode is off" : "riad will stand by");
     else if (config->dhcp.mode != DHCP_OFF && config->dhcp.gateway == 0)
         note("a network of its own: nobody else serves DHCP on %s; guests will have no internet, "
              "unless [dhcp] gateway names a router",
@@ -86,7 +86,8 @@ static void tell_servers(const struct config *config, const struct probe *probe)
     else if (config->dhcp.mode != DHCP_OFF)
         note("in place of the router's DHCP: nobody else serves DHCP on %s", config->lan.interface);
     else
-        note("nobody serves DHCP on %s, and [dhcp] mode is off", config->lan.interface);
+        note("nobody serves DHCP on %s, and [dhcp] mode is off: devices will have no address",
+             config->lan.interface);
 }
 
 static void check_network(const struct config *config, const struct link *link)
@@ -102,8 +103,7 @@ static void check_network(const struct config *config, const struct link *link)
             problem("cannot ask on %s: %s", link->name, strerror(errno));
         return;
     }
-    if (config->dhcp.mode != DHCP_OFF)
-        probe_ask_servers(&probe, now_ms);
+    probe_ask_servers(&probe, now_ms);
     if (!link->has_address)
         probe_ask_address(&probe, now_ms);
     ask(&probe);

@@ -155,6 +155,32 @@ def test_systemd_resolved_has_its_port(make_box, where):
             said(box, "answers DNS")
 
 
+ANSWERS = {
+    "auto": ("note: a network of its own", "note: beside a router: {} serves DHCP on eth0, riad will stand by"),
+    "on": ("note: a network of its own", "fault: another DHCP server answers on eth0: {}"),
+    "off": ("note: nobody serves DHCP on eth0", "note: beside a router: {} serves DHCP on eth0, and [dhcp] mode is off"),
+}
+
+
+def test_check_shows_who_answers(make_box):
+    """Whatever the mode; and which of the set-ups that makes."""
+    with Lan() as lan:
+        box = lan.box(make_box, start=False)
+        router = lan.device("router")
+        router.address("10.77.0.254/24")
+        for there in (0, 1):
+            if there:
+                router.start(
+                    needs("dnsmasq"), "--conf-file=/dev/null", "--keep-in-foreground", "--user=root", "--group=root",
+                    "--port=0", "--interface=eth0", "--dhcp-range=10.77.0.10,10.77.0.40", "--no-ping", "--pid-file=",
+                    "--dhcp-leasefile=/dev/null", "--log-facility=-", stderr=subprocess.DEVNULL,
+                )  # fmt: skip
+            for mode, words in ANSWERS.items():
+                box.config(dhcp={"mode": mode})
+                found = check(box)
+                assert words[there].format("10.77.0.254") in re.sub(r" \([0-9a-f:]{17}\)", "", found), found
+
+
 def test_check_sees_the_wrong_owner(make_box):
     needs_root()
     box = make_box(box={"user": "nobody"}, dhcp={"user": "nobody"}, start=False)
