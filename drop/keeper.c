@@ -231,12 +231,10 @@ static int sooner(int one, int other)
     return one >= 0 && one < other ? one : other;
 }
 
-/* Nothing stays much longer than it may. */
-static int64_t expire_every_ms(const struct drop_keeper *keeper)
+/* How often to look for what may stay that long (0: for ever): nothing stays much longer. */
+static int64_t every_ms(int64_t stay_s, int64_t most_ms)
 {
-    int64_t expire = keeper->drop->config->web.expire;
-
-    return expire > 0 && expire * 100 < EXPIRE_MAX_MS ? expire * 100 : EXPIRE_MAX_MS;
+    return stay_s > 0 && stay_s * 100 < most_ms ? stay_s * 100 : most_ms;
 }
 
 static void keep(struct drop_keeper *keeper)
@@ -252,11 +250,11 @@ static void keep(struct drop_keeper *keeper)
         if (keeper->unread)
             read_digests(keeper);
         now = when_monotonic_ms();
-        if (now - expired >= expire_every_ms(keeper)) {
+        if (now - expired >= every_ms(keeper->drop->config->web.expire, EXPIRE_MAX_MS)) {
             drop_expire(keeper->drop);
             expired = now;
         }
-        if (now - housed >= HOUSE_EVERY_MS) {
+        if (now - housed >= every_ms(keeper->keep_s, HOUSE_EVERY_MS)) {
             reset_tidy(keeper->store, &keeper->clock, keeper->keep_s);
             housed = now;
         }

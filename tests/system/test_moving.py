@@ -131,6 +131,13 @@ def test_an_export_holds_what_was_public_and_a_reset_forgets(box, tmp_path):
     assert box.request("GET", "/files/slides.txt")[0] == 200
 
 
+def test_what_may_stay_for_a_moment_is_soon_forgotten(make_box):
+    box = make_box(box={"keep": "2s"})
+    box.ssh("ada", "say", "in passing", check=0)
+    words = lambda: json.loads(box.request("GET", "/api/messages")[2])["messages"]
+    wait_for(lambda: not words(), "the words to be forgotten", timeout=15)
+
+
 def test_what_is_old_is_forgotten_whoever_runs(make_box):
     """[box] keep: by the chat, by the web, and by riad-dhcp where it is alone."""
     for enabled in (("chat",), ("web",), ()):
