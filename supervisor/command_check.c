@@ -230,8 +230,10 @@ static void check_hostkey(struct check *check)
     free(path);
 }
 
-/* All addresses of a service: one that cannot be had is worth a note, only all are a fault. */
-static void check_listen(struct check *check, const char *service, const struct config_list *list)
+/* All addresses of a service: one that cannot be had is worth a note, only all are a fault. Those
+ * that can stay open, in held: two services may name the same one. */
+static void check_listen(struct check *check, const char *service, const struct config_list *list,
+                         int *held)
 {
     union listen_address address;
     struct buf reasons;
@@ -245,7 +247,7 @@ static void check_listen(struct check *check, const char *service, const struct 
             buf_printf(&reasons, "%s%s", taken++ ? "; " : "", reason);
             free(reason);
         }
-        fs_close(fd);
+        held[i] = fd;
     }
     if (taken > 0 && taken == list->count)
         fault(check, "%s cannot listen: %s; free it or choose another address in [%s] listen",
@@ -257,12 +259,17 @@ static void check_listen(struct check *check, const char *service, const struct 
 
 static void check_ports(struct check *check)
 {
+    int held[2 * LISTEN_MAX];
+
     if (check->running)
         return;
+    memset(held, -1, sizeof held);
     if (check->config->chat.enabled)
-        check_listen(check, "chat", &check->config->chat.listen);
+        check_listen(check, "chat", &check->config->chat.listen, held);
     if (check->config->web.enabled)
-        check_listen(check, "web", &check->config->web.listen);
+        check_listen(check, "web", &check->config->web.listen, held + LISTEN_MAX);
+    for (size_t i = 0; i < 2 * LISTEN_MAX; i++)
+        fs_close(held[i]);
 }
 
 static void check_notice(struct check *check)

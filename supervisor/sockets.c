@@ -8,6 +8,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+static bool is_own(const char *holder)
+{
+    const char *pid = strrchr(holder, ' ');
+
+    return pid != NULL && atoi(pid) == getpid();
+}
 
 char *sockets_reason(const union listen_address *address, int error)
 {
@@ -17,7 +25,10 @@ char *sockets_reason(const union listen_address *address, int error)
     switch (error) {
     case EADDRINUSE:
         holder = who_listens(WHO_TCP, address);
-        reason = mem_printf("%s is taken (%s)", text, holder ? holder : "another program");
+        if (holder && is_own(holder))
+            reason = mem_printf("%s is named twice in this configuration", text);
+        else
+            reason = mem_printf("%s is taken (%s)", text, holder ? holder : "another program");
         free(holder);
         return reason;
     case EACCES:

@@ -313,6 +313,13 @@ def test_a_taken_port_is_a_warning_while_another_works(make_box):
         assert box.riad("check", check=0)
 
 
+def test_a_port_that_two_services_name(make_box):
+    box = make_box(start=False)
+    box.conf.write_text(box.conf.read_text().replace(f":{box.web_port}", f":{box.ssh_port}"))
+    why = f"web cannot listen: 127.0.0.1:{box.ssh_port} is named twice in this configuration"
+    assert why in box.riad("check", check=1).stdout
+
+
 def test_all_ports_taken_cost_the_service_not_the_box(make_box):
     box = make_box(start=False)
     with socket.socket() as holder:
