@@ -250,6 +250,7 @@ def test_only_clients_that_trickle_are_cut_off(web):
     stream, body, follower = (connect(web) for _ in range(3))
     stream.sendall(b"GET /chat/events HTTP/1.1\r\n" + HOST + b"\r\n")
     body.sendall(b"PUT /files/slow HTTP/1.1\r\n" + HOST + b"Content-Length: 9000\r\n\r\nfirst")
+    wait_for(lambda: web.request("HEAD", "/files/slow")[0] == 200, "the body to have been begun")
     follower.sendall(b"GET /files/slow HTTP/1.1\r\n" + HOST + b"\r\n")
     begun = time.monotonic()
     while time.monotonic() - begun < 18:
