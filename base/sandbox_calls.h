@@ -15,6 +15,22 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+/*
+ * What is refused of allowed calls where there are no children: what would reach beyond this
+ * process without a socket or a signal of its own. To the kernel these arguments are ints.
+ */
+enum sandbox_refusal { REFUSE_BITS, REFUSE_VALUE, REFUSE_OTHERS };
+
+#define VALUE_SELF  UINT32_MAX       /* our own process number */
+#define VALUE_PROBE (UINT32_MAX - 1) /* what sandbox_calls was given */
+
+struct sandbox_closer {
+    int call;
+    unsigned argument;
+    enum sandbox_refusal refusal;
+    uint32_t value;
+};
+
 #if __SIZEOF_POINTER__ == 8
 
 /* clang-format off */
@@ -75,22 +91,6 @@ static const int calls_outward[] = {SYS_socket, SYS_connect, SYS_bind, SYS_liste
 /* riad-web asks itself for a page every few seconds, over a socket made before, before it beats. */
 static const int calls_probe[] = {SYS_connect, -1};
 
-/*
- * What is refused of allowed calls where there are no children: what would reach beyond this
- * process without a socket or a signal of its own. To the kernel these arguments are ints.
- */
-enum sandbox_refusal { REFUSE_BITS, REFUSE_VALUE, REFUSE_OTHERS };
-
-#define VALUE_SELF  UINT32_MAX       /* our own process number */
-#define VALUE_PROBE (UINT32_MAX - 1) /* what sandbox_calls was given */
-
-struct sandbox_closer {
-    int call;
-    unsigned argument;
-    enum sandbox_refusal refusal;
-    uint32_t value;
-};
-
 /* The account's other processes: signals, also those that tell of a descriptor; limits; a log that
  * is a terminal. */
 static const struct sandbox_closer closer_alone[] = {
@@ -140,6 +140,11 @@ static const int calls_children[] = {
 
 static const int calls_common[] = {-1}, calls_outward[] = {-1}, calls_probe[] = {-1},
                  calls_children[] = {-1};
+static const struct sandbox_closer closer_alone[] =
+    {
+        {-1, 0, 0, 0}
+},
+                                   closer_inward[] = {{-1, 0, 0, 0}};
 
 #endif
 
