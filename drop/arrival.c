@@ -123,7 +123,9 @@ static enum drop_result check_size(struct drop *drop, int64_t size)
     space = drop_space(drop);
     if (space < 0)
         return DROP_FAILED;
-    return space == 0 || size > space || count >= ARRIVALS_MAX ? DROP_NO_SPACE : DROP_OK;
+    if (space == 0 || size > space)
+        return DROP_NO_SPACE;
+    return count < ARRIVALS_MAX || drop_arrivals_thin(drop) ? DROP_OK : DROP_NO_SPACE;
 }
 
 /* What is at path already decides; see struct drop_wish. *there->id is 0 for nothing. */

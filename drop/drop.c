@@ -268,6 +268,6 @@ int64_t drop_space(struct drop *drop)
 
     if (drop_statvfs(drop, &disk) || promised(drop, &owed) < 0)
         return -1;
-    space = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize - owed;
-    return space > 0 ? space : 0;
+    space = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    return space - (owed < space / 2 ? owed : space / 2);
 }

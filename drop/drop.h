@@ -126,7 +126,8 @@ void drop_name_owners(struct drop *drop, bool yes);
 int drop_list(struct drop *drop, const struct drop_query *query, drop_each *each, void *context);
 /* Files and their bytes. 0 or -1. */
 int drop_totals(struct drop *drop, int64_t *files, int64_t *bytes);
-/* What may still be uploaded, beyond the reserve and what was promised to others. -1 failed. */
+/* What may still be uploaded, beyond the reserve and what was promised to others; promises take
+ * half of it at most, so that nobody is kept out by words alone. -1 failed. */
 int64_t drop_space(struct drop *drop);
 /* The file system, with f_bavail and f_bfree less the reserve, for statvfs@openssh.com. 0 or -1. */
 int drop_statvfs(struct drop *drop, struct statvfs *out);

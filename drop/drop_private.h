@@ -212,6 +212,8 @@ void drop_keeper_nudge(void);
 int drop_announce(struct drop *drop);
 /* The part of drop_tidy that a process does at its start for those that the last one left. */
 int drop_tidy_parts(struct drop *drop);
+/* The least of what nobody is bringing just now gives way to something new: whether one did. */
+bool drop_arrivals_thin(struct drop *drop);
 /* Expired arrivals and files go. 0 or -1. */
 int drop_expire(struct drop *drop);
 /* Reads the digest of the next file after id *after that has none, and moves *after on to it. 1

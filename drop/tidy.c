@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define BATCH     256 /* rows looked at between two statements */
+#define THINNED   64  /* arrivals that give way at a time */
 #define BOOT_FACT "drop boot"
 
 /* ---- a power cut ---- */
@@ -238,6 +239,28 @@ static int expire_arrivals(struct drop *drop)
         drop_abandon(arrival);
     }
     return found;
+}
+
+bool drop_arrivals_thin(struct drop *drop)
+{
+    char keys[THINNED][SECRET_TEXT];
+    struct drop_arrival *arrival;
+    struct rows rows;
+    size_t count = 0, gone = 0;
+
+    rows_open(&rows, drop->store,
+              "SELECT key FROM arrival WHERE touched_at <= ? AND sha256 IS NULL "
+              "ORDER BY received, touched_at LIMIT ?",
+              "ii", when_wall_ms() - DROP_ACTIVE_MS, (int64_t)THINNED);
+    while (count < THINNED && rows_next(&rows) == 1)
+        snprintf(keys[count++], SECRET_TEXT, "%s", rows_text(&rows, 0));
+    rows_close(&rows);
+    for (size_t i = 0; i < count; i++)
+        if (drop_resume(drop, keys[i], NULL, &arrival) == DROP_OK) {
+            drop_abandon(arrival);
+            gone++;
+        }
+    return gone > 0;
 }
 
 /* The next one after id *after that is due: 1, 0, -1. */

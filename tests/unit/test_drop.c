@@ -1,3 +1,4 @@
+#include "base/when.h"
 #include "drop/drop.h"
 #include "tests/unit/dropping.h"
 
@@ -170,10 +171,37 @@ static void what_others_were_promised_is_not_there(void **state)
     int64_t space = drop_space(at->drop);
 
     assert_int_equal(begin(at, "one", &at->ada, space / 4 * 3, true, true, &one), DROP_OK);
-    assert_int_equal(begin(at, "two", &at->bob, space / 2, true, true, &other), DROP_NO_SPACE);
-    drop_abandon(one);
-    assert_int_equal(begin(at, "two", &at->bob, space / 2, true, true, &other), DROP_OK);
+    assert_int_equal(begin(at, "two", &at->bob, space / 3 * 2, true, true, &other), DROP_NO_SPACE);
+    /* Whoever only says that much will come keeps nobody out who needs less than half. */
+    assert_int_equal(begin(at, "two", &at->bob, space / 3, true, true, &other), DROP_OK);
     drop_abandon(other);
+    drop_abandon(one);
+    assert_int_equal(begin(at, "two", &at->bob, space / 3 * 2, true, true, &other), DROP_OK);
+    drop_abandon(other);
+}
+
+/* Somebody begins uploads without end and goes on with none of them. */
+static void what_nobody_goes_on_with_gives_way(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_arrival *arrival;
+    struct drop_coming coming;
+
+    assert_int_equal(begin(at, "hers", &at->ada, 4, true, true, &arrival), DROP_OK);
+    assert_int_equal(drop_write(arrival, "abc", 3), DROP_OK);
+    drop_pause(arrival);
+    assert_int_equal(begin(at, "begun", &at->guest, 2 << 20, true, true, &arrival), DROP_OK);
+    drop_pause(arrival);
+    store_run(at->store,
+              "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9998) "
+              "INSERT INTO arrival (key, path, door, received, started_at, touched_at, expires_at) "
+              "SELECT 'key' || i, 'many/' || i, 'tus', 9, ?1, ?1, ?1 + 86400000 FROM n",
+              "i", when_wall_ms());
+    assert_int_equal(begin(at, "new", &at->bob, 1, true, true, &arrival), DROP_OK);
+    drop_abandon(arrival);
+    assert_int_equal(drop_coming_by_path(at->drop, "begun", &at->guest, &coming), DROP_NOT_FOUND);
+    assert_int_equal(drop_coming_by_path(at->drop, "hers", &at->ada, &coming), DROP_OK);
+    assert_int_equal(parts(at), 1);
 }
 
 static void limits_hold_during_the_body(void **state)
@@ -461,6 +489,7 @@ int main(void)
         DROP_TEST(a_version_can_be_asked_for),
         DROP_TEST(what_cannot_be_is_refused_at_once),
         DROP_TEST(what_others_were_promised_is_not_there),
+        DROP_TEST(what_nobody_goes_on_with_gives_way),
         DROP_TEST(limits_hold_during_the_body),
         DROP_TEST(every_result_has_a_sentence),
         DROP_TEST(a_part_waits_for_its_owner),
