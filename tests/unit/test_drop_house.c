@@ -442,11 +442,37 @@ static void a_large_one_is_told_at_its_beginning(void **state)
     struct drop_arrival *arrival;
 
     assert_int_equal(begin(at, "big.iso", &at->ada, 300 << 20, true, true, &arrival), DROP_OK);
-    drop_announce(at->drop);
+    assert_int_equal(drop_announce(at->drop), 1000);
+    assert_int_equal(told(at), 0);
+    store_run(at->store, "UPDATE arrival SET started_at = started_at - 1000", "");
+    assert_int_equal(drop_announce(at->drop), -1);
     assert_int_equal(told(at), 1);
     drop_announce(at->drop);
     assert_int_equal(told(at), 1);
     drop_abandon(arrival);
+}
+
+/* A stranger who begins many says no more with it than with one. */
+static void large_ones_that_begin_together_are_one_line(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_arrival *arrival[5];
+    char path[32], *text = NULL;
+
+    for (int i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "%d.iso", i);
+        assert_int_equal(begin(at, path, &at->guest, 300 << 20, true, true, &arrival[i]), DROP_OK);
+    }
+    store_run(at->store, "UPDATE arrival SET started_at = started_at - 1000 WHERE path = '0.iso'",
+              "");
+    drop_announce(at->drop);
+    assert_int_equal(told(at), 1);
+    store_text(at->store, &text, "SELECT text FROM message WHERE kind = 'file'", "");
+    assert_string_equal(text,
+                        "A guest is dropping 5 files: 0.iso, 1.iso, 2.iso and 2 more (1.6 GB)");
+    free(text);
+    for (int i = 0; i < 5; i++)
+        drop_abandon(arrival[i]);
 }
 
 /* ---- the keeper's thread ---- */
@@ -507,6 +533,7 @@ int main(void)
         DROP_TEST(a_batch_is_one_line),
         DROP_TEST(a_batch_goes_on_while_more_of_it_comes),
         DROP_TEST(a_large_one_is_told_at_its_beginning),
+        DROP_TEST(large_ones_that_begin_together_are_one_line),
         DROP_TEST(the_keeper_watches_and_tells),
     };
     return cmocka_run_group_tests_name("drop: keeping house", tests, NULL, NULL);
