@@ -12,6 +12,7 @@ void command_nick(struct store *store, struct request *request)
     char folded[NAME_MAX_BYTES], suggested[NAME_MAX_BYTES];
     enum name_verdict verdict;
     enum person_act act;
+    struct buf line;
 
     if (name == NULL) {
         command_fail(request, 2, "which name? nick NAME");
@@ -28,8 +29,10 @@ void command_nick(struct store *store, struct request *request)
         command_fail(request, 1, "%s", person_act_text(act));
         return;
     }
-    command_say(request, "you are %s now; from elsewhere, too: ssh %s@%s", folded, folded,
-                request->address);
+    buf_init(&line, 256);
+    command_ssh_line(request, folded, &line);
+    command_say(request, "you are %s now; from elsewhere, too: %s", folded, buf_text(&line));
+    buf_done(&line);
 }
 
 /* ---- settings ---- */

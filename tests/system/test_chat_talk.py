@@ -128,7 +128,8 @@ def test_settings_stick(house):
 
 
 def test_rename(house):
-    house.ssh("oldname", "nick", "newname", check=0)
+    done = house.ssh("oldname", "nick", "newname", check=0)
+    assert f"ssh -p {house.ssh_port} newname@127.0.0.1\n" in done.stdout
     assert house.ssh("newname", "whoami", key=house.key("oldname"), check=0)
     assert house.ssh("oldname", "nick", "root").returncode != 0
 
