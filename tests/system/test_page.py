@@ -339,6 +339,17 @@ def test_a_phone(box, tmp_path):
     assert box.request("HEAD", "/files/chosen.pdf")[0] == 404
 
 
+def test_an_upload_that_the_box_forgot_begins_anew(page, box, tmp_path):
+    (tmp_path / "forgotten.bin").write_bytes(os.urandom(50_000))
+    page.run("""const open = XMLHttpRequest.prototype.open; let first = true;
+        XMLHttpRequest.prototype.open = function (method, url) {
+            if (method === 'PATCH' && first) { first = false; url = '/uploads/' + 'x'.repeat(22) }
+            open.call(this, method, url) }""")  # fmt: skip
+    page.one("#pick").send_keys(str(tmp_path / "forgotten.bin"))
+    page.wait_text("forgotten.bin", "#here")
+    assert digest(box.state / "drop" / "forgotten.bin") == digest(tmp_path / "forgotten.bin")
+
+
 def test_a_file_that_changed_since_it_was_chosen_is_told(page, box, tmp_path):
     """The browser cannot read it any more: that is no lost connection, and no waiting helps."""
     for name in ("blocker1", "blocker2", "blocker3", "changing.txt"):
@@ -530,6 +541,7 @@ def test_without_scripts(box, tmp_path):
     plain = Browser(scripts=False)
     try:
         plain.open(box.url("/"))
+        assert plain.text("#drop p").startswith("Up to 10 GB each; ")
         plain.one("#drop .plain input").send_keys(str(tmp_path / "form.txt"))
         plain.one("#drop .plain button").click()
         plain.wait(lambda: box.curl("/files/form.txt", check=None).stdout == "by form", "the file")

@@ -137,6 +137,11 @@ class Upload {
       return {status: 400, responseText: 'This file has changed since it was chosen, or cannot be read. Choose it again.'};
     }
     const answer = await this.send();
+    if (answer.status === 404) { // the box keeps it no longer: anew, as after a lost connection
+      this.url = null;
+      forget(this.memory);
+      throw answer;
+    }
     if (answer.status !== 204) return answer;
     this.at = answer.getResponseHeader('Content-Location');
   }
