@@ -204,8 +204,13 @@ def test_builds_in_the_next_debian(make_root):
         ["make", "-s", "-C", ROOT, "-f", "Makefile", "-f", "-", "words"], text=True, check=True,
         input="words: ; @echo $(RUN_PACKAGES)\n", capture_output=True,
     ).stdout.split()  # fmt: skip
-    root = make_root("trixie", ",".join([*words, "libcmocka-dev", "python3", "tzdata"]))
+    root = make_root("trixie", ",".join([*words, "libcmocka-dev", "python3", "tzdata", "dpkg-dev", "adduser", "curl", "iproute2", "procps"]))
     files = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, check=True).stdout
     subprocess.run(["tar", "-C", ROOT, "--null", "-T", "-", "-cf", root.path / "src.tar"], input=files, check=True)
     root.sh("mkdir /src && tar -C /src -xf /src.tar && make -C /src -j2 all unit")
     assert "ready:" in root.sh("cd /src && (timeout 5 build/riad run -c config/local.conf 2>&1 || true)", alone=True)
+    root.sh("make -s -C /src deb && apt-get install -y -q --no-install-recommends /src/build/riad_*.deb")
+    kept = root.sh(RUN % "curl -fsS -T /etc/hostname http://127.0.0.1/kept.txt && curl -fsS http://127.0.0.1/files/kept.txt", alone=True)
+    assert (root.path / "etc/hostname").read_text() in kept
+    root.sh("apt-get purge -y -q riad")
+    assert root.sh("ls -d /var/lib/riad /etc/riad /usr/bin/riad 2>/dev/null; getent passwd riad riad-net; true") == ""
