@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "config/reach.h"
+#include "supervisor/qr.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,14 +48,30 @@ void greeting_put(struct buf *out, const struct config *config)
     put_web(out, config);
 }
 
+/* For phones that look at the screen. */
+static void put_code(struct buf *out, const struct config *config)
+{
+    int port = config_web_port(config);
+    struct reach reach;
+
+    reach_find(&reach, config, &config->facts.web_listens, port);
+    if (reach.count == 0)
+        return;
+    char *url = reach_url(reach.host[0], port);
+    buf_putc(out, '\n');
+    qr_put(out, url, 2);
+    free(url);
+}
+
 void greeting_print(const struct config *config)
 {
     struct buf text;
     char *rest, *line;
 
-    buf_init(&text, 8192);
+    buf_init(&text, 32768);
     greeting_put(&text, config);
     if (isatty(STDERR_FILENO)) {
+        put_code(&text, config);
         buf_putc(&text, '\n');
         (void)!write(STDERR_FILENO, "\n", 1);
         (void)fs_write_all(STDERR_FILENO, text.data, text.len);

@@ -11,7 +11,8 @@
  * Only what is enabled and listens. */
 void greeting_put(struct buf *out, const struct config *config);
 
-/* Writes them to standard error: as they are on a terminal, else a log line each. */
+/* Writes them to standard error: on a terminal as they are, with a QR code of the page's address,
+ * else a log line each. */
 void greeting_print(const struct config *config);
 
 #endif

@@ -2,7 +2,9 @@
 
 import gzip
 import os
+import pty
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -35,6 +37,45 @@ def test_poster_has_the_wifi(make_box):
     assert picture, "no QR code for it"
     box.config(lan={"wifi": "", "wifi_password": ""}).reload()
     wait_for(lambda: b"joins the Wi-Fi" not in box.request("GET", "/poster")[2], "another poster")
+
+
+def on_terminal(*command):
+    """What it writes to a terminal of its own, until it ends or is quiet for a while; it is ended then."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([*map(str, command)], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    said = b""
+    while select.select([ours], [], [], 5)[0]:
+        try:
+            said += os.read(ours, 65536)
+        except OSError:  # nobody has its other end any more
+            break
+    process.terminate()
+    process.wait(20)
+    os.close(ours)
+    return said.decode()
+
+
+def read_code(said, folder):
+    """What a reader of QR codes finds in one of half blocks."""
+    rows = re.findall(r"\x1b\[97;40m([\u2588\u2580\u2584 ]+)\x1b\[0m", said)
+    light = {"\u2588": "11", "\u2580": "10", "\u2584": "01", " ": "00"}
+    lines = ["".join(light[block][half] for block in row) for row in rows for half in (0, 1)]
+    picture = folder / "code.pgm"
+    pixels = "\n".join(" ".join(" ".join([str(int(bit) * 255)] * 6) for bit in line) for line in lines for _ in range(6))
+    picture.write_text(f"P2 {len(lines[0]) * 6} {len(lines) * 6} 255\n{pixels}\n")
+    return subprocess.run([needs("zbarimg"), "-q", "--raw", picture], capture_output=True, text=True).stdout.strip()
+
+
+def test_the_console_shows_addresses_and_a_code(make_box, tmp_path):
+    """As `riad status` does on a terminal."""
+    box = make_box(start=False)
+    said = on_terminal(program("riad"), "run", "-c", box.conf)
+    assert box.url("/") in said and f"ssh -p {box.ssh_port} YOURNAME@127.0.0.1" in said and "SHA256:" in said
+    assert read_code(said, tmp_path) == box.url("/")
+    box.start()
+    assert "\x1b" not in box.log(), "not into a log"
+    assert read_code(on_terminal(program("riad"), "status", "-c", box.conf), tmp_path) == box.url("/")
 
 
 def test_poster_is_one_sheet(make_box, tmp_path):
