@@ -21,6 +21,7 @@
 #define BODY_MAX   (1024 * 1024)
 #define NOTICE_MAX (64 * 1024)
 #define NEWEST     12 /* files shown here */
+#define SAID       20 /* messages shown here: the whole page is small, on a busy day, too */
 
 /* What both forms of the page say. */
 struct home {
@@ -114,6 +115,7 @@ static void chat_put(struct home *home, struct buf *out)
     }
     struct talk_wish wish;
     talk_wish(call, ROOM_LOBBY, &wish);
+    wish.query.limit = SAID;
     talk_panel(call, &wish, out);
 }
 

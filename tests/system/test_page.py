@@ -51,16 +51,36 @@ def digest(path):
 # ---- how it looks and what it costs ----
 
 
-def test_first_page_is_small_and_all_from_here(page, box):
-    sizes = page.run(
+def weigh(page):
+    return page.run(
         "return [performance.getEntriesByType('navigation')[0],"
         "...performance.getEntriesByType('resource')].map(e => [e.name, e.transferSize])"
     )
+
+
+def test_first_page_is_small_and_all_from_here(page, box):
+    sizes = weigh(page)
     assert all(name.startswith(box.url("")) for name, _ in sizes), sizes
     assert len(sizes) <= 4, sizes
     assert sum(size for _, size in sizes) < 30_000, sizes
     assert page.complaints() == []
     assert page.text(".at") == box.url("/")
+
+
+def test_first_page_is_small_on_a_busy_day(page, make_box):
+    """With long names and a conversation; what was said before is a click away."""
+    box = make_box()
+    for i in range(15):
+        assert box.request("PUT", f"/files/a%20talk/slides%20of%20the%20long%20afternoon%20session%20{i}.pdf", b"x")[0] == 201
+    line = "has anybody seen the red cable that lay beside the projector? https://example.org/cable/"
+    box.ssh("frank", input="".join(f"{line}{n}\n" for n in range(60)), check=0)
+    page.open(box.url("/"))
+    assert "cable/59" in page.text("#said")
+    sizes = weigh(page)
+    assert len(sizes) <= 4 and sum(size for _, size in sizes) < 30_000, sizes
+    page.one("#earlier").click()
+    page.wait_text("cable/10", "#said")
+    page.open("about:blank")
 
 
 PAGES = ["/", "/files/", "/chat", "/people", "/you", "/join", "/poster"]
