@@ -50,8 +50,9 @@ bool ports_taken(uint32_t address, const char *interface, unsigned duty, char *o
                  "port 53 of %s is taken by another program (`ss -lnp sport = :53` says which): "
                  "end it, %sor set [dns] enabled = no",
                  ip,
-                 resolved_runs() ? "if it is systemd-resolved with DNSStubListener=no in "
-                                   "/etc/systemd/resolved.conf and a restart of it, "
+                 resolved_runs() ? "if it is systemd-resolved with DNSStubListener=no and without "
+                                   "DNSStubListenerExtra in /etc/systemd/resolved.conf and a "
+                                   "restart of it, "
                                  : "");
         return true;
     }
