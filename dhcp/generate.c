@@ -34,8 +34,7 @@ static const char always[] =
 
 static const char always_dhcp[] = "dhcp-authoritative\n"
                                   "leasefile-ro\n"
-                                  "script-on-renewal\n"
-                                  "dhcp-lease-max=4096\n";
+                                  "script-on-renewal\n";
 
 /* Names that no guest may take: whoever is called wpad tells browsers their proxy. */
 static const char *const guarded[] = {"wpad", "isatap", "localhost", "gateway", "router"};
@@ -80,6 +79,7 @@ static void put_dhcp(struct buf *out, const struct generate *what, const char *a
     packet_ip_text(~(UINT32_MAX >> config->lan.prefix), mask);
     packet_ip_text(config->dhcp.gateway, gateway);
     buf_puts(out, always_dhcp);
+    buf_printf(out, "dhcp-lease-max=%d\n", GENERATE_MAX_LEASES);
     if (config->dhcp.last - config->dhcp.first < PROBE_SWEEP_MAX)
         buf_puts(out, "no-ping\n");
     buf_printf(out, "dhcp-range=%s,%s,%s,%" PRId64 "\n", first, last, mask, config->dhcp.lease);

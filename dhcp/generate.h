@@ -43,6 +43,7 @@ void generate_config(struct buf *out, const struct generate *what);
  * as hosts(5) has it. riad-web leads whoever asks there to its page. */
 void generate_portal(struct buf *out, uint32_t own_address);
 
+#define GENERATE_MAX_LEASES  4096 /* at once, however wide the range is */
 #define GENERATE_MAX_SERVERS 16
 
 /* An upstream resolver. */

@@ -33,7 +33,8 @@ static void tell_serving(const struct lan *lan, char *out)
 {
     const struct config_dhcp *dhcp = &lan->config->dhcp;
     char other[64], warning[128] = "", first[16], last[16], gateway[16], way[96];
-    bool full = lan->leases.count > (int64_t)dhcp->last - dhcp->first;
+    bool full = lan->leases.count > (int64_t)dhcp->last - dhcp->first ||
+                lan->leases.count >= GENERATE_MAX_LEASES;
 
     packet_ip_text(dhcp->first, first);
     packet_ip_text(dhcp->last, last);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define DAY_MS   (INT64_C(24) * 3600 * 1000)
+#define LEAST_MS 1000 /* a time server moves a clock by that much every now and then */
 #define FACT     "clock.base"
 #define LINE_MAX 32
 
@@ -15,7 +16,7 @@ int64_t clock_base(int64_t newest_ms, int64_t machine_ms, int64_t monotonic_ms, 
 {
     bool unset = machine_ms < made_ms - DAY_MS;
 
-    if (newest_ms <= machine_ms || newest_ms > WHEN_LAST_MS ||
+    if (newest_ms < machine_ms + LEAST_MS || newest_ms > WHEN_LAST_MS ||
         (!unset && newest_ms - machine_ms > DAY_MS))
         return WHEN_NO_BASE;
     return newest_ms - monotonic_ms;

@@ -21,6 +21,7 @@ static void which_clock_is_believed(void **state)
         int64_t newest, machine, base;
     } cases[] = {
         {0,                NOW,            WHEN_NO_BASE}, /* an empty store */
+        {NOW + 999,        NOW,            WHEN_NO_BASE},
         {NOW - 1,          NOW,            WHEN_NO_BASE},
         {NOW,              NOW,            WHEN_NO_BASE},
         {NOW,              NOW - HOUR,     NOW - 7     }, /* it stood still while the box was off */
