@@ -128,7 +128,7 @@ static void learn_lengths(const struct mirrors *mirrors, struct mirrors_archive 
     struct lengths *lengths;
     size_t missing, known = count_known(archives, count, &missing);
 
-    if (missing == 0)
+    if (known == missing)
         return;
     sigaction(SIGINT, &action, NULL);
     lengths = lengths_ask(mirrors->config, archives, count);
@@ -221,6 +221,7 @@ static int run(struct command_line *line)
     if (mirrors_open(&mirrors, line) == 0 && mirrors_read(&mirrors) == 0 &&
         choose(&mirrors, line)) {
         archives = mirrors_chosen(&mirrors, &count);
+        lengths_recall(mirrors.config, archives, count);
         status = command_given(line, "dry-run") ? list(&mirrors, archives, count)
                                                 : fetch(&mirrors, archives, count);
     }

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #define MAX_LINE ((size_t)64 * 1024) /* bytes that wait for the end of their line */
+#define MAX_KEPT ((size_t)16 << 20)  /* bytes; those of the whole repository are 1.7 MB */
 
 struct lengths {
     pid_t pid;
@@ -26,7 +27,81 @@ struct lengths {
     struct mirrors_archive **named;
     size_t count;
     struct buf line;
+    struct buf learnt; /* lines to keep */
+    char *kept;        /* path of the file for them */
 };
+
+/* ---- lines ---- */
+
+/* `ALGO:HEX BYTES`, whose blank becomes a NUL; the archive that it is about, NULL none. */
+static struct mirrors_archive *take_line(struct mirrors_archive **named, size_t count, char *line)
+{
+    char *blank = strchr(line, ' ');
+    struct mirrors_archive *archive;
+    int64_t length = blank ? strtoll(blank + 1, NULL, 10) : -1;
+
+    if (!blank || length < 0)
+        return NULL;
+    *blank = '\0';
+    archive = mirrors_named(named, count, line);
+    if (archive)
+        archive->length = length;
+    return archive;
+}
+
+static void take_lines(struct lengths *lengths)
+{
+    const struct mirrors_archive *archive;
+    struct buf *in = &lengths->line;
+    uint8_t *end;
+
+    while ((end = memchr(in->data, '\n', in->len))) {
+        *end = '\0';
+        archive = take_line(lengths->named, lengths->count, (char *)in->data);
+        if (archive)
+            buf_printf(&lengths->learnt, "%s %lld\n", archive->name, (long long)archive->length);
+        buf_consume(in, (size_t)(end + 1 - in->data));
+    }
+}
+
+/* ---- what is kept ---- */
+
+static char *kept_path(const struct config *config)
+{
+    return config_path(config, "mirror/sizes");
+}
+
+void lengths_recall(const struct config *config, struct mirrors_archive *archives, size_t count)
+{
+    struct mirrors_archive **named = mirrors_by_name(archives, count);
+    char *path = kept_path(config), *next, *line;
+    struct buf text;
+
+    buf_init(&text, MAX_KEPT);
+    if (fs_read_file(path, &text) == 0) {
+        next = (char *)(uintptr_t)buf_text(&text);
+        while ((line = strsep(&next, "\n")))
+            take_line(named, count, line);
+    }
+    buf_done(&text);
+    free(path);
+    free(named);
+}
+
+/* Behind what is there. */
+static void keep(const struct lengths *lengths)
+{
+    struct buf text;
+
+    if (lengths->learnt.len == 0)
+        return;
+    buf_init(&text, 2 * MAX_KEPT);
+    if (fs_read_file(lengths->kept, &text) < 0 || text.len + lengths->learnt.len > MAX_KEPT)
+        buf_clear(&text);
+    buf_put(&text, lengths->learnt.data, lengths->learnt.len);
+    fs_replace_file(lengths->kept, text.data, text.len, 0640);
+    buf_done(&text);
+}
 
 /* ---- the child ---- */
 
@@ -101,6 +176,8 @@ struct lengths *lengths_ask(const struct config *config, struct mirrors_archive 
     lengths->named = mirrors_by_name(archives, count);
     lengths->count = count;
     buf_init(&lengths->line, MAX_LINE);
+    buf_init(&lengths->learnt, MAX_KEPT);
+    lengths->kept = kept_path(config);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, keeper) < 0)
         log_errno("riad-mirror cannot be asked for sizes");
@@ -127,38 +204,15 @@ void lengths_end(struct lengths *lengths)
         while (waitpid(lengths->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
+    keep(lengths);
+    buf_done(&lengths->learnt);
     buf_done(&lengths->line);
+    free(lengths->kept);
     free(lengths->named);
     free(lengths);
 }
 
 /* ---- what it says ---- */
-
-/* `ALGO:HEX BYTES` */
-static void take_line(struct lengths *lengths, char *line)
-{
-    char *blank = strchr(line, ' ');
-    struct mirrors_archive *archive;
-
-    if (!blank)
-        return;
-    *blank = '\0';
-    archive = mirrors_named(lengths->named, lengths->count, line);
-    if (archive)
-        archive->length = strtoll(blank + 1, NULL, 10);
-}
-
-static void take_lines(struct lengths *lengths)
-{
-    struct buf *in = &lengths->line;
-    uint8_t *end;
-
-    while ((end = memchr(in->data, '\n', in->len))) {
-        *end = '\0';
-        take_line(lengths, (char *)in->data);
-        buf_consume(in, (size_t)(end + 1 - in->data));
-    }
-}
 
 bool lengths_look(struct lengths *lengths, int timeout_ms)
 {

@@ -59,6 +59,16 @@ def test_dry_run(make_mirror, upstream):
     assert upstream.sent <= 3 * 301 * KB  # of those without Range, what buffers take
     assert not box.store().execute("SELECT 1 FROM flight WHERE state <> 'landed'").fetchone()
     box.stop()
+    asked = len(upstream.requests)
+    assert dry_run(box, "p0")[0] == {"p0.1": expected["p0.1"]}
+    assert len(upstream.requests) == asked  # what was learnt is kept
+    kept = box.state / "mirror" / "sizes"
+    lines = kept.read_text().splitlines(True)
+    kept.write_text("".join(lines[2:]) + "sha512:zz 5\n\n-1\n" + "garbage " * 99)
+    upstream.weather("/src/p5.1.tgz", *[Weather(chunked=True)] * 9)
+    assert dry_run(box, *packages)[0] == expected
+    assert len(upstream.requests) > asked
+    kept.unlink()
     assert dry_run(box, "p0")[0] == {"p0.1": expected["p0.1"]}
 
 
