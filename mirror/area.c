@@ -170,13 +170,12 @@ int area_lower(struct area *area)
         return 0;
     unlink(area->path);
     lowered.fd = open(area->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (lowered.fd < 0)
-        return -1;
-    if (copy(&lowered, area->fd, area->size) < 0) {
-        area_clear(&lowered);
-        return -1;
+    if (lowered.fd >= 0 && copy(&lowered, area->fd, area->size) == 0) {
+        let_go(area);
+        *area = lowered;
+        return 0;
     }
-    let_go(area);
-    *area = lowered;
-    return 0;
+    unlink(area->path);
+    let_go(&lowered);
+    return -1;
 }
