@@ -1,5 +1,6 @@
 """The real opam client, with the real repository and archives, where they are at hand."""
 
+import hashlib
 import io
 import os
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, ROOT, needs
-from upstream import Repository, Upstream, put_real
+from upstream import Repository, Upstream, Weather, put_real
 
 DATA = Path(os.environ.get("RIAD_TEST_DATA", ROOT.parent / "shared" / "data" / "opam"))
 PACKAGES = """ocaml-system.4.13.1 ocaml-config.2 ocamlfind.1.9.6 dune.3.17.2 csexp.1.5.2
@@ -177,6 +178,26 @@ def test_wrong_bytes_are_refused(make_box, laptops):
     done = laptop.run("install", "--download-only", "a", check=None)
     assert done.returncode != 0 and "a.1" in done.stdout + done.stderr
     assert laptop.box.riad("mirror", "list").stdout == ""
+    upstream.close()
+
+
+def test_a_wrong_byte_that_was_shown(make_box, laptops):
+    """Whoever has it is cut; opam goes to the package's own address or is told to come again, and
+    either way the right archive is what it ends with."""
+    needs(OPAM)
+    upstream = Upstream()
+    repository = Repository(upstream)
+    body = tgz(data=os.urandom(1_500_000).hex())
+    path = repository.add("a.1", body)["md5"]
+    upstream.weather(path, Weather(flip=100_000, pace=2_000_000))
+    repository.publish()
+    laptop = Opam(laptops / "laptop", make(make_box, upstream))
+    laptop.arrive()
+    if laptop.run("install", "--download-only", "a", check=None).returncode:
+        laptop.run("install", "--download-only", "a")
+    assert "received bytes that proved wrong" in laptop.box.log()
+    assert hashlib.md5(body).hexdigest() in laptop.downloads()
+    assert laptop.box.request("GET", "/opam" + path)[2] == body
     upstream.close()
 
 
