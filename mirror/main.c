@@ -56,6 +56,9 @@ static void say(struct mirror_service *self)
     else if (running + waiting > 0)
         service_say(&self->service, true, "archives on their way: %zu, waiting: %zu", running,
                     waiting);
+    else if (!cache_has_room(self->with.cache, &self->config, 1))
+        service_say(&self->service, true,
+                    "the disk is full: what comes displaces, or passes through");
     else
         service_say(&self->service, true, "idle");
 }

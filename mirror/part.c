@@ -182,6 +182,11 @@ int64_t part_length(const struct part *part)
     return part->length;
 }
 
+int64_t part_size(const struct part *part)
+{
+    return part->other_is_archive ? part->other.size : part_received(part);
+}
+
 const struct checksum *part_sha256(const struct part *part)
 {
     return &part->result[DIGEST_SHA256];

@@ -109,7 +109,8 @@ int part_lower(struct part *part);
  * part's own, or -1. */
 int part_lift(struct part *part);
 
-/* Its SHA-256, after PART_RIGHT; and its size. */
+/* Its SHA-256 and its size, after PART_RIGHT. */
 const struct checksum *part_sha256(const struct part *part);
+int64_t part_size(const struct part *part);
 
 #endif

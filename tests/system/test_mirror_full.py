@@ -145,6 +145,7 @@ def test_the_reserve_is_not_touched(make_full, upstream):  # noqa: F811
     disk.leave(10 * MB)  # the reserve is 24
     time.sleep(3)
     assert disk.held() == 6
+    wait_for(lambda: "the disk is full" in disk.riad("status").stdout, "`riad status` to say it")
     assert get(disk.box, paths[6]) == (200, bodies[6])
     assert disk.held() == 6
     status, text = get(disk.box, flood)

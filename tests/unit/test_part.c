@@ -174,7 +174,53 @@ static void wrong_bytes_give_way(void **state)
     assert_int_equal(part_begin(part, 0, SIZE), 0);
     put(part, world.right, 0, SIZE, 0);
     assert_int_equal(part_end(part), PART_RIGHT);
+    assert_int_equal(part_size(part), SIZE);
     assert_int_equal(part_publish(part), 0);
+    part_close(part);
+    assert_cached(&world);
+    world_done(&world);
+}
+
+static int64_t no_disk(void *context, int64_t bytes)
+{
+    (void)context, (void)bytes;
+    return 0;
+}
+
+static bool much_memory(void *context, int64_t bytes)
+{
+    (void)context, (void)bytes;
+    return true;
+}
+
+/* The same on a full disk, where others made room at the end. */
+static void wrong_bytes_in_memory_give_way(void **state)
+{
+    static const struct area_room room = {no_disk, much_memory, NULL};
+    struct world world;
+    struct part *part;
+    int64_t seen = 0;
+    world_init(&world, state, 1000);
+    part =
+        part_open(world.cache, world.name, &(struct part_archive){world.sums, DIGEST_KINDS, &room});
+    assert_non_null(part);
+    assert_int_equal(part_begin(part, 0, SIZE), 0);
+    put(part, world.wrong, 0, SIZE, 0);
+    assert_int_equal(part_memory(part, &seen), -1);
+    assert_int_equal(part_show(part, 1000), PART_OK);
+    assert_true(part_memory(part, &seen) >= 0);
+    assert_int_equal(seen, SIZE - PART_TAIL);
+    assert_int_equal(part_end(part), PART_WRONG);
+    assert_int_equal(part_begin(part, 0, SIZE), 0);
+    put(part, world.right, 0, SIZE, 0);
+    assert_int_equal(part_end(part), PART_RIGHT);
+    assert_int_equal(part_size(part), SIZE);
+    assert_int_equal(part_in_memory(part), seen + SIZE);
+    assert_int_equal(part_publish(part), 1);
+    assert_int_equal(shown(&world), -1);
+    assert_int_equal(part_lower(part), 0);
+    assert_int_equal(part_publish(part), 0);
+    assert_int_equal(part_in_memory(part), 0);
     part_close(part);
     assert_cached(&world);
     world_done(&world);
@@ -315,6 +361,7 @@ int main(void)
         SCRATCH_TEST(a_part_survives_a_restart),
         SCRATCH_TEST(without_range_it_is_compared),
         SCRATCH_TEST(wrong_bytes_give_way),
+        SCRATCH_TEST(wrong_bytes_in_memory_give_way),
         SCRATCH_TEST(a_wrong_second_source_is_left),
         SCRATCH_TEST(short_and_too_long_are_told),
         SCRATCH_TEST(the_least_used_leave_first),
