@@ -73,8 +73,8 @@ static void fail_for_room(struct flight *flight)
 /* Tells riad-web what lies in memory. */
 static int pass_on(struct flight *flight, int fd, bool whole)
 {
-    struct pass_note note = {
-        .length = whole ? part_received(flight->part) : part_length(flight->part), .whole = whole};
+    struct pass_note note = {.length = whole ? part_size(flight->part) : part_length(flight->part),
+                             .whole = whole};
 
     snprintf(note.name, sizeof note.name, "%s", flight->name);
     return pass_send(flight->all->with.pass, &note, fd);
@@ -100,7 +100,7 @@ static void land_in_memory(struct flight *flight)
 static void land(struct flight *flight)
 {
     struct flights *all = flight->all;
-    int64_t size = part_received(flight->part);
+    int64_t size = part_size(flight->part);
     int kept = part_publish(flight->part);
 
     if (kept == 1 && flight_make_room(flight, size) && part_lower(flight->part) == 0)
@@ -311,6 +311,8 @@ static void on_end(void *context, enum fetch_end end, const struct response *res
         land(flight);
         return;
     }
+    if (flight->no_room && outcome == SOURCE_LINK)
+        outcome = SOURCE_LACKS; /* one that answers has it, and there is no room for it */
     note_host(flight, outcome, response);
     progress = made_progress(flight);
     log_debug("%s: %s ended after %lld bytes, status %d: %s", flight->name, flight->source->url,

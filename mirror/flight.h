@@ -1,5 +1,5 @@
 /*
- * flight: one archive's way, as flights.c leads it. Internal to these two files and room.c.
+ * flight: one archive's way, as flights.c leads it. Internal to these two files, room.c and link.c.
  */
 #ifndef MIRROR_FLIGHT_H
 #define MIRROR_FLIGHT_H
@@ -49,7 +49,9 @@ struct flights {
     int64_t link_ok_ms;     /* when a host last answered, monotonic; 0 never */
     int64_t link_failed_ms; /* since when none does; 0 the link is up */
     int link_failures;
-    bool link_told;   /* the fact says that it is down */
+    bool link_told;            /* the fact says that it is down */
+    struct transfer *question; /* to upstream, whether it is */
+    size_t questions;
     int64_t gate_ms;  /* while the link is down: no start before */
     int64_t held;     /* bytes in the cache, -1 not counted yet */
     int64_t archives; /* and how many */
@@ -74,6 +76,10 @@ bool flight_make_room(struct flight *flight, int64_t bytes);
 
 /* Releases all but the row. */
 void flight_free(struct flight *flight);
+
+/* Once a second, of the link: hears its silence (link.c); and the end of it. */
+void link_tick(struct flights *flights);
+void link_end(struct flights *flights);
 
 /* Once a second: leaves a source that brings next to nothing, where another one can go on. */
 void flight_watch(struct flight *flight, int64_t now_ms);

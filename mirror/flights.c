@@ -12,13 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINK_FAILURES_DOWN 2       /* hosts in a row that cannot be reached */
-#define LINK_SILENT_MS     6000    /* nothing is heard from anybody */
-#define LINK_PAUSE_MS      250     /* the first pause while the link is down; doubled up to */
-#define LINK_PAUSE_MAX_MS  4000    /* this */
-#define ROOM_DELAY_MS      2000    /* who waits for what has just landed opens it first */
-#define FORGET_MS          3600000 /* rows of flights that ended longer ago */
-#define SPEED_MS           3000
+#define ROOM_DELAY_MS 2000    /* who waits for what has just landed opens it first */
+#define FORGET_MS     3600000 /* rows of flights that ended longer ago */
+#define SPEED_MS      3000
 
 struct flights *flights_new(const struct flights_with *with)
 {
@@ -36,6 +32,7 @@ void flights_free(struct flights *flights)
 
     if (!flights)
         return;
+    link_end(flights);
     for (struct flight *flight = flights->first; flight; flight = next) {
         next = flight->next;
         flight_free(flight);
@@ -94,61 +91,6 @@ void flights_look(struct flights *flights)
     while (found == 0 && *link)
         drop(link);
     rows_close(&rows);
-}
-
-/* ---- the link ---- */
-
-static void tell_link(struct flights *flights, bool down, const char *why)
-{
-    char text[160];
-
-    snprintf(text, sizeof text, down ? "down: %s" : "up", why);
-    if (store_set_fact(flights->with.store, FLIGHTS_FACT_LINK, text) == 0)
-        flights->link_told = down;
-    if (down)
-        log_warn("the link is down (%s); the cache serves on", why);
-    else
-        log_info("the link is up");
-}
-
-void flights_link_up(struct flights *flights)
-{
-    bool first = flights->link_ok_ms == 0;
-
-    flights->link_ok_ms = when_monotonic_ms();
-    flights->link_failures = 0;
-    flights->link_failed_ms = flights->gate_ms = 0;
-    if (flights->link_told || first)
-        tell_link(flights, false, "");
-}
-
-void flights_link_failed(struct flights *flights, const char *why)
-{
-    int64_t now = when_monotonic_ms(), pause = LINK_PAUSE_MS;
-
-    if (flights->link_failures++ == 0)
-        flights->link_failed_ms = now;
-    if (flights->link_failures < LINK_FAILURES_DOWN)
-        return;
-    for (int i = LINK_FAILURES_DOWN; i < flights->link_failures && pause < LINK_PAUSE_MAX_MS; i++)
-        pause *= 2;
-    flights->gate_ms = now + (pause < LINK_PAUSE_MAX_MS ? pause : LINK_PAUSE_MAX_MS);
-    if (!flights->link_told)
-        tell_link(flights, true, why);
-}
-
-/* Hosts that answer nothing at all: packets vanish, as they do where a link is dark. */
-static void tick_link(struct flights *flights)
-{
-    if (flights_link_is_down(flights) || fetch_silent_ms(flights->with.fetch) < LINK_SILENT_MS)
-        return;
-    flights->link_failures = LINK_FAILURES_DOWN - 1;
-    flights_link_failed(flights, "nothing comes from any host");
-}
-
-bool flights_link_is_down(const struct flights *flights)
-{
-    return flights->link_failures >= LINK_FAILURES_DOWN;
 }
 
 /* ---- scheduling ---- */
@@ -360,7 +302,7 @@ void flights_tick(struct flights *flights)
 {
     int64_t now = when_monotonic_ms();
 
-    tick_link(flights);
+    link_tick(flights);
     for (struct flight *flight = flights->first; flight; flight = flight->next)
         flight_watch(flight, now);
     tick_rows(flights, now);

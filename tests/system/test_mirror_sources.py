@@ -99,6 +99,24 @@ def test_http_10_is_told_the_length(make_mirror, upstream):
     assert answers[1][0].startswith(b"HTTP/1.1 404 ")
 
 
+def test_hosts_that_are_gone(make_mirror, upstream):
+    """A forge that died is no link that is down: who asks for its archive is told so, a prefetch of
+    more of them ends, and others are served meanwhile."""
+    repository = Repository(upstream)
+    paths = [repository.add(f"p{n}.1", noise(n, KB), cached=False)["md5"] for n in range(3)]
+    for name, text in repository.packages.items():
+        repository.packages[name] = text.replace(upstream.url, "http://gone.invalid")
+    alive = noise(9, KB)
+    there = repository.add("there.1", alive)["md5"]
+    repository.publish()
+    box = make_mirror()
+    status, text = get(box, paths[0])
+    assert status in (404, 503) and b"link" not in text
+    assert box.riad("prefetch", "p1", "p2", check=1).stderr.count("No source") == 2
+    assert get(box, there) == (200, alive)
+    assert "link is down" not in box.log()
+
+
 def test_a_host_that_wants_to_be_left_alone(make_mirror, upstream):
     """429 with Retry-After: nobody asks that host for anything before then."""
     repository = Repository(upstream)
