@@ -194,7 +194,8 @@ static void text_lines(const struct home *home, struct buf *out)
         buf_printf(out, "Chat:   %s\n", home->address.ssh);
         if (config->facts.host_key[0] != '\0')
             buf_printf(out, "        The box's key: %s\n", config->facts.host_key);
-        buf_printf(out, "        or follow it: curl -N %s/chat/events\n", origin);
+        if (visitor_may_listen(&home->call->visitor, config))
+            buf_printf(out, "        or follow it: curl -N %s/chat/events\n", origin);
     }
     buf_printf(out, "Files:  curl -T slides.pdf %s\n", origin);
     if (home->address.ssh[0] != '\0')

@@ -198,7 +198,7 @@ def test_a_ban_closes_the_stream(box):
     follower = Follower(box, "-b", f"riad={cookie}").begun()
     box.riad("people", "ban", "gus", check=0)
     follower.process.wait(5)
-    assert any(block.get("event") == "bye" for block in follower.blocks)
+    wait_for(lambda: any(block.get("event") == "bye" for block in list(follower.blocks)), "the good-bye to be read")
     status, _, _ = say(box, cookie, "I am back")
     assert status in (401, 403)
 
@@ -346,6 +346,7 @@ def test_guessing_is_slowed_down(make_box):
 
 def test_newcomers_wait_for_a_host(make_box):
     box = make_box(box={"newcomers": "ask"})
+    assert "/chat/events" not in box.curl(box.url("/")).stdout  # which would be refused
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     status, headers, _ = box.request("POST", "/you/name", "name=newt", form)
     assert status == 200
@@ -393,6 +394,7 @@ def test_the_first_page_says_how_things_are(make_box, tmp_path):
     assert "Lunch at <noon>." in text and "Camp & Co" in text
     assert f"ssh -p {box.ssh_port}" in text and "SHA256:" in text
     assert f"opam repository set-url default {box.url('/opam')}" in text
+    assert "/chat/events" not in text
     page = box.request("GET", "/", headers={"Accept": "text/html"})[2].decode()
     assert "Lunch at &lt;noon&gt;." in page and "Camp &amp; Co" in page
     assert "Uploads are closed" in page and "name=file" not in page
