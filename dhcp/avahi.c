@@ -85,16 +85,19 @@ static pid_t start_host(const struct mdns *mdns)
     return start(arguments);
 }
 
-static bool one_has_ended(struct mdns *mdns)
+/* *name: it was the last one, which publishes the name. */
+static bool one_has_ended(struct mdns *mdns, bool *name)
 {
     bool ended = false;
 
+    *name = false;
     for (size_t i = 0; i < mdns->publisher_count; i++) {
         pid_t pid = mdns->publisher[i];
 
         if (pid > 0 && waitpid(pid, NULL, WNOHANG) == pid) {
             mdns->publisher[i] = -1;
             ended = true;
+            *name |= i == mdns->publisher_count - 1;
         }
     }
     return ended;
@@ -103,11 +106,15 @@ static bool one_has_ended(struct mdns *mdns)
 void avahi_publish(struct mdns *mdns, int64_t now_ms)
 {
     char instance[64];
+    bool name;
 
-    if (one_has_ended(mdns)) {
+    if (one_has_ended(mdns, &name)) {
         log_debug("a publisher of Avahi's ended");
         avahi_stop(mdns);
-        mdns->retry_ms = now_ms + RETRY_MS;
+        /* Of a service avahi-publish changes the name itself if somebody else has it; of an address
+         * it ends. */
+        if (!name || !avahi_runs() || !mdns_rename(mdns))
+            mdns->retry_ms = now_ms + RETRY_MS;
     }
     if (mdns->publisher_count > 0 || now_ms < mdns->retry_ms || !avahi_runs())
         return;

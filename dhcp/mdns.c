@@ -59,6 +59,16 @@ static void set_name(struct mdns *mdns, unsigned number)
     mdns->next_ms = 0;
 }
 
+bool mdns_rename(struct mdns *mdns)
+{
+    if (mdns->number >= NUMBER_MAX)
+        return false;
+    set_name(mdns, mdns->number + 1);
+    log_info("somebody else is called %s.local here: this box is %s.local by mDNS",
+             mdns->config->box.name, mdns->host);
+    return true;
+}
+
 /* ---- interfaces ---- */
 
 static struct mdns_interface *interface_named(struct mdns_interface *list, size_t *count,
@@ -219,11 +229,8 @@ static void answer(struct mdns *mdns, const struct mdns_interface *interface,
             to.sin_addr.s_addr = htonl(GROUP);
         send_to(mdns, interface, &to, &packet);
     }
-    if (heard.conflict && !is_own(mdns, from) && mdns->number < NUMBER_MAX) {
-        set_name(mdns, mdns->number + 1);
-        log_info("somebody else is called %s.local here: this box is %s.local by mDNS",
-                 mdns->config->box.name, mdns->host);
-    }
+    if (heard.conflict && !is_own(mdns, from))
+        mdns_rename(mdns);
     buf_done(&packet);
 }
 

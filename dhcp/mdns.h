@@ -14,6 +14,7 @@
 #include "dhcp/mdns_packet.h"
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -51,6 +52,10 @@ void mdns_close(struct mdns *mdns);
 
 /* The name that is published, without .local; "" while there is none. */
 const char *mdns_name(const struct mdns *mdns);
+
+/* Takes the next name, since somebody else has this one; logged. False: none is left to try. For
+ * whoever publishes. */
+bool mdns_rename(struct mdns *mdns);
 
 size_t mdns_fds(const struct mdns *mdns, struct pollfd fds[MDNS_MAX_FDS]);
 

@@ -361,12 +361,16 @@ def local_name(box):
     return row and row[0]
 
 
-def test_multicast_names_by_avahi(lan, make_box):
+@pytest.mark.parametrize("rival", [False, True], ids=["alone", "a box of that name is there"])
+def test_multicast_names_by_avahi(lan, make_box, rival):
     """One responder a machine: where Avahi runs it is asked to publish."""
     for program_needed in ("avahi-daemon", "avahi-publish", "dbus-daemon", "nsenter"):
         needs(program_needed)
     guest = lan.device("guest")
     guest.address("10.77.0.9/24")
+    if rival:
+        other = lan.box(make_box, device="rival", lan={"address": "10.77.0.3/24"}, dhcp={"mode": "off"})
+        wait_for(lambda: local_name(other) == "riad", "riad.local")
     box = lan.box(make_box, start=False, box={"title": "Tea House"}, web={"enabled": "yes"}, dhcp={"mode": "off"})
     # A /run of their own, which all three of them see.
     bus = box.device.start(
@@ -388,7 +392,11 @@ def test_multicast_names_by_avahi(lan, make_box):
         def ask(name, kind):
             return bytes.fromhex(guest.run(sys.executable, "-c", MDNS, name, kind, 2).stdout)
 
-        wait_for(lambda: bytes([10, 77, 0, 1]) in ask("riad.local", 1), "riad.local", 20)
+        if rival:
+            box.wait_log(r"somebody else is called riad\.local here: this box is riad-2\.local", 20)
+        own = "riad-2.local" if rival else "riad.local"
+        wait_for(lambda: bytes([10, 77, 0, 1]) in ask(own, 1), own, 20)
+        assert f"{local_name(box)}.local" == own
         wait_for(lambda: b"Tea House" in ask("_http._tcp.local", 12), "the page", 20)
         box.stop()
         wait_for(lambda: not ask("_http._tcp.local", 12), "a goodbye")
