@@ -216,7 +216,7 @@ def test_the_list_goes_on_after_a_long_path(web):
 
 
 def test_what_has_expired_goes_and_the_shelf_stays(make_box):
-    box = make_box(web={"expire": "2s"}, chat={"enabled": "no"}, mirror={"enabled": "no"})
+    box = make_box(web={"expire": "5s"}, chat={"enabled": "no"}, mirror={"enabled": "no"})
     (box.state / "drop/shelf").mkdir()
     (box.state / "drop/shelf/manual.txt").write_text("read me")
     wait_for(lambda: box.request("GET", "/files/shelf/manual.txt")[0] == 200, "the manual")
