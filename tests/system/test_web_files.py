@@ -223,7 +223,7 @@ def test_what_has_expired_goes_and_the_shelf_stays(make_box):
     assert box.request("PUT", "/files/short/lived.txt", b"x")[0] == 201
     assert box.request("GET", "/files/short/lived.txt")[0] == 200
     wait_for(lambda: box.request("GET", "/files/short/lived.txt")[0] == 404, "its end", 20)
-    assert box.request("GET", "/files/")[2] == b"shelf/\n"
+    wait_for(lambda: box.request("GET", "/files/")[2] == b"shelf/\n", "the empty folder to go, too")
     assert box.request("GET", "/files/shelf/manual.txt")[0] == 200
 
 
