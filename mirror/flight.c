@@ -140,12 +140,32 @@ static void announce(struct flight *flight)
     flight->announced_length = length;
 }
 
+/* The host answers: who waits only because it did not a while ago need not wait longer. */
+static void hurry_others(struct flights *all, const char *url, int64_t now)
+{
+    if (!all->unanswered)
+        return;
+    all->unanswered = false;
+    for (struct flight *other = all->first; other; other = other->next)
+        for (size_t i = 0; !other->transfer && i < other->sources.count; i++) {
+            struct source *source = &other->sources.list[i];
+
+            if (!source->unanswered || source->hurried)
+                continue;
+            if (hosts_same(source->url, url) && source_hurry(source, now))
+                other->wake_ms = -1;
+            else
+                all->unanswered = true; /* of another host */
+        }
+}
+
 static int on_head(void *context, const struct response *response)
 {
     struct flight *flight = context;
     int64_t offset = response->status == 206 ? response->range_from : 0;
 
     flights_link_up(flight->all);
+    hurry_others(flight->all, flight->source->url, when_monotonic_ms());
     if (response->encoded)
         return stop(flight, SOURCE_LACKS);
     if (response->status == 200 && flight->resuming &&
@@ -313,6 +333,8 @@ static void on_end(void *context, enum fetch_end end, const struct response *res
     }
     if (flight->no_room && outcome == SOURCE_LINK)
         outcome = SOURCE_LACKS; /* one that answers has it, and there is no room for it */
+    flight->source->unanswered = response->status == 0;
+    flight->all->unanswered |= flight->source->unanswered;
     note_host(flight, outcome, response);
     progress = made_progress(flight);
     log_debug("%s: %s ended after %lld bytes, status %d: %s", flight->name, flight->source->url,

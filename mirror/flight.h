@@ -46,6 +46,7 @@ struct flights {
     struct flight *first;
     size_t running;
     struct hosts hosts;
+    bool unanswered;        /* some flight waits since nobody answered it */
     int64_t link_ok_ms;     /* when a host last answered, monotonic; 0 never */
     int64_t link_failed_ms; /* since when none does; 0 the link is up */
     int link_failures;

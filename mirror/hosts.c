@@ -20,6 +20,15 @@ static void name_of(const char *url, char name[HOSTS_NAME_MAX])
     name[length] = '\0';
 }
 
+bool hosts_same(const char *url, const char *other)
+{
+    char name[HOSTS_NAME_MAX], also[HOSTS_NAME_MAX];
+
+    name_of(url, name);
+    name_of(other, also);
+    return strcmp(name, also) == 0;
+}
+
 static int find(const struct hosts *hosts, const char *url)
 {
     char name[HOSTS_NAME_MAX];

@@ -24,6 +24,9 @@ struct hosts {
     unsigned next; /* the oldest, to be replaced */
 };
 
+/* Whether two URLs lead to the same host. */
+bool hosts_same(const char *url, const char *other);
+
 /* It answered. */
 void hosts_answered(struct hosts *hosts, const char *url);
 

@@ -115,6 +115,7 @@ void source_note(struct source *source, enum source_outcome outcome, bool progre
     if (progress || outcome == SOURCE_FROM_START) {
         source->slow |= outcome == SOURCE_SLOW;
         source->tries = 0;
+        source->hurried = false;
         source->not_before_ms = now_ms;
         return;
     }
@@ -124,6 +125,15 @@ void source_note(struct source *source, enum source_outcome outcome, bool progre
     if (retry_after_ms > pause)
         pause = retry_after_ms;
     source->not_before_ms = now_ms + pause;
+}
+
+bool source_hurry(struct source *source, int64_t now_ms)
+{
+    if (!source->unanswered || source->hurried || source->gone || source->not_before_ms <= now_ms)
+        return false;
+    source->hurried = true;
+    source->not_before_ms = now_ms;
+    return true;
 }
 
 bool sources_may_return(const struct sources *sources)

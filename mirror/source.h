@@ -23,15 +23,17 @@
 
 struct source {
     char *url;
-    int tries;                    /* failures since it last brought something new */
-    int wrong;                    /* how often its bytes were not the archive */
-    int64_t not_before_ms;        /* monotonic */
-    int crumbs;                   /* requests that brought next to nothing */
-    bool slow;                    /* others first */
-    bool gone;                    /* never again in this flight */
-    bool temporary;               /* it went for a reason that may pass */
-    bool no_range;                /* it cannot begin in the middle */
-    bool avoid;                   /* its host cannot be reached, as others found; the caller says */
+    int tries;             /* failures since it last brought something new */
+    int wrong;             /* how often its bytes were not the archive */
+    int64_t not_before_ms; /* monotonic */
+    int crumbs;            /* requests that brought next to nothing */
+    bool slow;             /* others first */
+    bool gone;             /* never again in this flight */
+    bool temporary;        /* it went for a reason that may pass */
+    bool unanswered;       /* the last attempt brought not even a head; the caller says */
+    bool hurried;          /* it was asked sooner than its pause, and brought nothing since */
+    bool no_range;         /* it cannot begin in the middle */
+    bool avoid;            /* its host cannot be reached, as others found; the caller says */
     char etag[RESPONSE_ETAG_MAX]; /* strong, of what it delivered; "" none */
 };
 
@@ -71,6 +73,10 @@ enum source_outcome {
  * how many failures in a row are forgiven. */
 void source_note(struct source *source, enum source_outcome outcome, bool progress,
                  int64_t retry_after_ms, int retries, int64_t now_ms);
+
+/* Its host answers again: ends the pause of one whose last attempt nobody answered, once until it
+ * brings something. Whether it did. */
+bool source_hurry(struct source *source, int64_t now_ms);
 
 /* When all are gone: whether trying again later may help. */
 bool sources_may_return(const struct sources *sources);

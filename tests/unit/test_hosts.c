@@ -13,6 +13,8 @@ static void a_pause_is_for_the_whole_host(void **state)
     assert_false(avoid);
     assert_int_equal(hosts_look(&hosts, "http://a:81/one", 1000, &avoid), 0);
     assert_int_equal(hosts_look(&hosts, "https://a/one", 1000, &avoid), 0);
+    assert_true(hosts_same("http://a/one", "http://a/two?x"));
+    assert_false(hosts_same("http://a/one", "http://a:81/one"));
     hosts_answered(&hosts, "http://a/one");
     assert_int_equal(hosts_look(&hosts, "http://a", 1000, &avoid), 5000);
     assert_int_equal(hosts_look(&hosts, "http://a", 5000, &avoid), 0);

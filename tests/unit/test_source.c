@@ -119,6 +119,30 @@ static void patience_ends_but_not_for_the_link(void **state)
     sources_done(&sources);
 }
 
+/* An outage ends: whoever waits long for a host that answers others again is sent there at once, but
+ * not again and again, and not where the host itself asked for the pause. */
+static void a_pause_ends_when_the_host_answers_others(void **state)
+{
+    struct sources sources = two();
+    struct source *a = &sources.list[0], *b = &sources.list[1];
+    int64_t wake;
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        source_note(a, SOURCE_BROKE, false, -1, 8, 1000);
+    source_note(b, SOURCE_BUSY, false, 9000, 8, 1000);
+    a->unanswered = true;
+    assert_null(sources_next(&sources, false, 2000, &wake));
+    assert_true(source_hurry(a, 2000));
+    assert_false(source_hurry(b, 2000));
+    assert_ptr_equal(sources_next(&sources, false, 2000, &wake), a);
+    source_note(a, SOURCE_BROKE, false, -1, 8, 2000);
+    assert_false(source_hurry(a, 2001));
+    source_note(a, SOURCE_BROKE, true, -1, 8, 9000); /* it brought something */
+    source_note(a, SOURCE_BROKE, false, -1, 8, 9000);
+    assert_true(source_hurry(a, 9001));
+    sources_done(&sources);
+}
+
 static void say(struct response *response, const char *line)
 {
     response_line(response, line, strlen(line), 1000000);
@@ -210,6 +234,7 @@ int main(void)
         cmocka_unit_test(who_can_go_on_comes_before_who_begins_anew),
         cmocka_unit_test(who_is_slow_gives_way),
         cmocka_unit_test(patience_ends_but_not_for_the_link),
+        cmocka_unit_test(a_pause_ends_when_the_host_answers_others),
         cmocka_unit_test(headers_are_read),
         cmocka_unit_test(odd_headers_say_nothing),
         cmocka_unit_test(an_index_has_an_address),
