@@ -23,8 +23,7 @@
 #define BUSY_LAST_US  5000
 #define MAX_BELLS     8
 #define LOG_BYTES     4194304 /* SQLite uses its log again after a thousand pages of 4 KiB */
-#define ASIDE_BYTES   65536
-#define ASIDE_STEP    1048576 /* by which the file grows */
+#define FILE_STEP     1048576 /* by which the file grows */
 
 struct store {
     sqlite3 *db;
@@ -117,6 +116,7 @@ struct store *store_connect(const char *path, bool *damaged)
                                    "PRAGMA cache_size = -1024;"
                                    "PRAGMA journal_size_limit = 4194304;"
                                    "PRAGMA synchronous = FULL;";
+    int step = FILE_STEP;
     pthread_once(&library_once, library_start);
     struct store *store = mem_alloc(sizeof *store);
     store->path = mem_dup(path);
@@ -129,6 +129,7 @@ struct store *store_connect(const char *path, bool *damaged)
         sqlite3_busy_handler(store->db, busy_wait, store);
         sqlite3_extended_result_codes(store->db, 1);
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_file_control(store->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &step);
         code = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
     }
     if (code == SQLITE_OK)
@@ -156,28 +157,16 @@ void store_close(struct store *store)
 
 /* The log's bytes are no part of it until they are written: its size stays. No lock lies on it,
  * unlike on the file itself, which SQLite alone may open. */
-static void set_log_aside(const struct store *store)
+void store_set_aside(const struct store *store)
 {
+    if (store->in_memory)
+        return;
     char *path = mem_printf("%s-wal", store->path);
     int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, LOG_BYTES))
         log_debug("no room can be set aside for %s", path);
     fs_close(fd);
     free(path);
-}
-
-void store_set_aside(struct store *store)
-{
-    static const char size[] =
-        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
-    int step = ASIDE_STEP;
-    int64_t now = 0;
-    if (store->in_memory || store_int(store, &now, size, "") != 1)
-        return;
-    sqlite3_int64 bytes = now + ASIDE_BYTES;
-    sqlite3_file_control(store->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &step);
-    sqlite3_file_control(store->db, "main", SQLITE_FCNTL_SIZE_HINT, &bytes);
-    set_log_aside(store);
 }
 
 void store_quiet(struct store *store, bool quiet)

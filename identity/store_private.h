@@ -23,10 +23,12 @@ int store_script(struct store *store, const char *sql);
 /* What SQLite said last, for a sentence of one's own; valid until the next call on the store. */
 const char *store_error_text(const struct store *store);
 
-/* Sets room on the disk aside for what will be written: STORE_ASIDE of the file and as much of its
- * log as grows before it is used again. So on a disk that others filled the box goes on for a good
- * while. Best effort. */
-void store_set_aside(struct store *store);
+/* Sets room on the disk aside for the log: as much as grows before it is used again. The file
+ * itself has room behind its end already, since it grows by large steps; SQLite takes these while
+ * it copies the log, and nobody else may: it writes into each block, without a look at what others
+ * put there meanwhile. So on a disk that others filled the box goes on for a good while. Best
+ * effort. */
+void store_set_aside(const struct store *store);
 
 /* Whether the last failure means that the file is damaged or no database at all. */
 bool store_is_damaged(const struct store *store);
