@@ -27,14 +27,9 @@ static const char *behind(const char *last)
     return *end == '\0' ? end + 1 : end;
 }
 
-static bool is_token_char(char c)
-{
-    return isalnum((unsigned char)c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
 /* civetweb also puts a NUL over the last byte of a head. Where its lines end with LF alone nothing
  * of it is left then behind the last one, and next is a body or another request, if anything: that
- * does not begin as the lines do at which civetweb stops. */
+ * must not begin as the lines do at which civetweb stops. */
 bool head_is_framed(const char *version, const struct head_line *lines, size_t count)
 {
     const char *next = behind(version);
@@ -44,7 +39,8 @@ bool head_is_framed(const char *version, const struct head_line *lines, size_t c
             return false;
         next = behind(lines[i].value);
     }
-    return *next == '\r' || *next == '\n' || *next == '\0' || is_token_char(*next);
+    return *next == '\r' || *next == '\n' || *next == '\0' ||
+           (*next > ' ' && *next < 127 && *next != ':');
 }
 
 static bool is_token(const char *name)
@@ -52,7 +48,7 @@ static bool is_token(const char *name)
     if (*name == '\0')
         return false;
     for (; *name != '\0'; name++)
-        if (!is_token_char(*name))
+        if (!isalnum((unsigned char)*name) && strchr("!#$%&'*+-.^_`|~", *name) == NULL)
             return false;
     return true;
 }

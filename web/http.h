@@ -72,8 +72,8 @@ int http_query(const struct http_request *request, const char *name, char *out, 
 /* Whether the query names it, with or without a value. */
 bool http_query_has(const struct http_request *request, const char *name);
 
-/* A decimal number in the query, 0 or more. 1, 0 not there or empty, -1 it is none; *number stays as
- * it was unless 1. */
+/* A decimal number in the query, 0 or more. 1, 0 not there or empty, -1 it is none; *number stays
+ * as it was unless 1. */
 int http_query_int(const struct http_request *request, const char *name, int64_t *number);
 
 /* ---- its body ---- */
