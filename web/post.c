@@ -117,12 +117,10 @@ static void answer_stored(struct form *form)
 
 static void refuse(struct form *form, const char *before)
 {
-    char sentence[UPLOAD_SENTENCE_MAX];
-    /* A name that will not do is not repeated. */
-    bool named = form->result != DROP_BAD_PATH;
-    upload_sentence(form->call, form->result, form->path, sentence);
-    reply_error(form->call->http, drop_result_status(form->result), "%s%s%s%s",
-                named ? drop_path_name(form->path) : "", named ? ": " : "", sentence, before);
+    char name[sizeof form->path + 2] = "";
+    if (form->result != DROP_BAD_PATH) /* a name that will not do is not repeated */
+        snprintf(name, sizeof name, "%s: ", drop_path_name(form->path));
+    upload_refuse_between(form->call, form->result, form->path, name, before);
 }
 
 static void answer(struct form *form, int64_t got, bool whole)

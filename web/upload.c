@@ -20,30 +20,39 @@
 #define STEP         65536
 #define BUSY_WAIT_MS 1500
 #define BUSY_STEP_MS 20
+#define SENTENCE_MAX 256
 
 /* ---- refusals ---- */
 
-void upload_sentence(struct call *call, enum drop_result result, const char *path, char *out)
+/* Into out: SENTENCE_MAX bytes. */
+static void refusal_sentence(struct call *call, enum drop_result result, const char *path,
+                             char *out)
 {
     char most[WHEN_MAX];
     const char *text = drop_refusal_text(result, path);
     when_limit_text(call->config->web.max_file, most);
     if (result == DROP_TOO_LARGE && call->config->web.max_file > 0)
-        snprintf(out, UPLOAD_SENTENCE_MAX, "%.*s: %s at most.", (int)strlen(text) - 1, text, most);
+        snprintf(out, SENTENCE_MAX, "%.*s: %s at most.", (int)strlen(text) - 1, text, most);
     else
-        snprintf(out, UPLOAD_SENTENCE_MAX, "%s", text);
+        snprintf(out, SENTENCE_MAX, "%s", text);
 }
 
-void upload_refuse(struct call *call, enum drop_result result, const char *path)
+void upload_refuse_between(struct call *call, enum drop_result result, const char *path,
+                           const char *before, const char *after)
 {
-    char sentence[UPLOAD_SENTENCE_MAX];
+    char sentence[SENTENCE_MAX];
     int status = drop_result_status(result);
     if (status == 401)
         reply_extra(call->http, "WWW-Authenticate", "Bearer");
     if (status == 423)
         reply_extra(call->http, "Retry-After", "1");
-    upload_sentence(call, result, path, sentence);
-    reply_error(call->http, status, "%s", sentence);
+    refusal_sentence(call, result, path, sentence);
+    reply_error(call->http, status, "%s%s%s", before, sentence, after);
+}
+
+void upload_refuse(struct call *call, enum drop_result result, const char *path)
+{
+    upload_refuse_between(call, result, path, "", "");
 }
 
 void upload_refuse_longer(struct call *call)

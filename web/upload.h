@@ -19,9 +19,9 @@ typedef void upload_bytes(void *context, const void *bytes, size_t length);
 enum drop_result upload_resume(struct call *call, const char *key, const char *path,
                                struct drop_arrival **arrival);
 
-/* What a refusal says, into out: UPLOAD_SENTENCE_MAX bytes. */
-#define UPLOAD_SENTENCE_MAX 256
-void upload_sentence(struct call *call, enum drop_result result, const char *path, char *out);
+/* upload_refuse, with something said around its sentence. */
+void upload_refuse_between(struct call *call, enum drop_result result, const char *path,
+                           const char *before, const char *after);
 /* 413 for what is longer than its client announced. */
 void upload_refuse_longer(struct call *call);
 

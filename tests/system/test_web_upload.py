@@ -161,6 +161,23 @@ def test_a_form_says_which_file_is_refused(web):
     assert done.stdout == "way: There is a file of that name, and it stays: take another name.\n"
 
 
+def test_a_form_that_another_upload_takes_over_is_told_when_to_come_again(web):
+    token = "guest-" + "F" * 22
+    head = (b"POST /files/ HTTP/1.1\r\nHost: localhost\r\nDrop-Token: " + token.encode() +
+            b"\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 9000000\r\n\r\n")  # fmt: skip
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="taken.bin"\r\n\r\n'
+    with socket.create_connection(("127.0.0.1", web.web_port)) as raw:
+        raw.settimeout(20)
+        raw.sendall(head + part + bytes(3 << 20))
+        wait_for(lambda: web.request("HEAD", "/files/taken.bin")[0] == 200, "it to be coming")
+        rest = {"Drop-Token": token, "Content-Range": "bytes 0-3/8"}
+        assert web.request("PUT", "/files/taken.bin", b"abcd", rest)[0] == 409
+        raw.sendall(bytes(1 << 20))
+        answer = raw.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 423 ") and b"Retry-After: 1\r\n" in answer, answer
+    assert b"taken.bin: " in answer
+
+
 def test_forms(web, tmp_path):
     (tmp_path / "a.txt").write_text("form a")
     (tmp_path / 'q"uo.txt').write_text("form q")
