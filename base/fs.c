@@ -161,6 +161,21 @@ int fs_space(const char *path, int64_t *available, int64_t *total)
     return 0;
 }
 
+int64_t fs_size(int fd)
+{
+    struct stat info;
+
+    return fd >= 0 && fstat(fd, &info) == 0 ? (int64_t)info.st_size : 0;
+}
+
+bool fs_is_same(int one, int other)
+{
+    struct stat a, b;
+
+    return one >= 0 && other >= 0 && fstat(one, &a) == 0 && fstat(other, &b) == 0 &&
+           a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
 void fs_close(int fd)
 {
     int saved = errno;

@@ -35,6 +35,12 @@ int fs_sync_folder(const char *path);
  * size; either pointer may be NULL. 0, or -1 with errno. */
 int fs_space(const char *path, int64_t *available, int64_t *total);
 
+/* How long the file is that is open as fd; 0 if none is. */
+int64_t fs_size(int fd);
+
+/* Whether both are the same file; -1 is none. */
+bool fs_is_same(int one, int other);
+
 /* Closes fd unless it is -1; errno is left as it was. */
 void fs_close(int fd);
 

@@ -497,9 +497,9 @@ void flight_show(struct flight *flight, int64_t now_ms)
     if (part_show(flight->part, now_ms) == PART_DISK) {
         on_disk(flight);
         flight_pause(flight);
-    } else if ((fd = part_memory(flight->part, &shown)) >= 0 && shown != flight->passed) {
+    } else if ((fd = part_memory(flight->part, &shown)) >= 0 && shown != flight->passed &&
+               pass_on(flight, fd, false) == 0) {
         flight->passed = shown;
-        pass_on(flight, fd, false);
     }
 }
 

@@ -149,19 +149,12 @@ size_t hub_followers(struct hub *hub, int64_t id)
 
 /* ---- waiting ---- */
 
-static int64_t size_of(int fd)
-{
-    struct stat info;
-
-    return fd >= 0 && fstat(fd, &info) == 0 ? (int64_t)info.st_size : 0;
-}
-
 /* How much of the part may be sent. */
 static int64_t shown(struct shared_flight *shared)
 {
     if (shared->fd < 0)
         shared->fd = open(shared->part, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return size_of(shared->fd);
+    return fs_size(shared->fd);
 }
 
 /* The same while it flies: the last byte waits for the landing, so that who has an archive whole
@@ -193,14 +186,6 @@ static int64_t common_prefix(int one, int other, bool *all)
     return at;
 }
 
-static bool is_same_file(int one, int other)
-{
-    struct stat a, b;
-
-    return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_ino == b.st_ino &&
-           a.st_dev == b.st_dev;
-}
-
 void shared_compare(struct shared_flight *shared)
 {
     int64_t common;
@@ -210,7 +195,7 @@ void shared_compare(struct shared_flight *shared)
     for (size_t i = 0; i <= shared->before_count; i++) {
         int fd = i < shared->before_count ? shared->before[i] : shared->fd;
 
-        if (fd < 0 || is_same_file(fd, shared->landed_fd))
+        if (fd < 0 || fs_is_same(fd, shared->landed_fd))
             continue;
         common = common_prefix(fd, shared->landed_fd, &all);
         if (!all && common < shared->common)
@@ -229,7 +214,7 @@ static int open_landed(struct shared_flight *shared)
         shared->landed_fd = cache_get(shared->hub->cache, &sum, NULL);
     if (shared->landed_fd < 0)
         return -1;
-    shared->landed_size = size_of(shared->landed_fd);
+    shared->landed_size = fs_size(shared->landed_fd);
     shared_compare(shared);
     return 0;
 }
@@ -260,7 +245,7 @@ static enum mirror_wait index_there(struct shared_flight *shared, int *fd, int64
     if (shown(shared) == 0)
         return MIRROR_TIMEOUT;
     shared->state = SHARED_FLYING;
-    shared->length = size_of(shared->fd);
+    shared->length = fs_size(shared->fd);
     *fd = shared->fd;
     *available = shared->length;
     return MIRROR_DONE;

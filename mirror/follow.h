@@ -28,7 +28,7 @@ struct shared_flight {
     enum shared_state state;
     int64_t length; /* as the row says, -1 unknown */
     char error[200];
-    bool in_memory;            /* fd, or landed_fd, is the fetcher's memory */
+    bool in_memory;            /* fd, or landed_fd, is or was the fetcher's memory */
     int64_t left_ms;           /* when the last follower left, monotonic */
     int fd;                    /* of the part, -1 not open */
     int before[SHARED_BEFORE]; /* what was the part before: somebody may still read from it */

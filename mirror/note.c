@@ -6,36 +6,35 @@
 #include "mirror/follow.h"
 #include "mirror/pass.h"
 
+#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 /* What followers hold keeps memory that the fetcher counts no longer. */
 #define HELD_MAX (2 * PASS_MAX)
 #define KEEP_MS  60000 /* whoever comes soon gets it, too */
 
-static int64_t size_of(int fd)
+/* Bytes of memory behind fd, as far as it matters; only files in memory have seals. */
+static int64_t memory(int fd)
 {
-    struct stat info;
+    int64_t size = fd >= 0 && fcntl(fd, F_GET_SEALS) >= 0 ? fs_size(fd) : 0;
 
-    return fd >= 0 && fstat(fd, &info) == 0 ? (int64_t)info.st_size : 0;
+    return size < HELD_MAX ? size : HELD_MAX + 1;
 }
 
 static int64_t held(const struct hub *hub)
 {
     int64_t bytes = 0;
 
-    for (const struct shared_flight *shared = hub->first; shared; shared = shared->next)
-        if (shared->in_memory)
-            bytes += size_of(shared->landed_fd >= 0 ? shared->landed_fd : shared->fd);
+    for (const struct shared_flight *shared = hub->first; shared; shared = shared->next) {
+        if (!shared->in_memory)
+            continue;
+        bytes += memory(shared->fd);
+        if (!fs_is_same(shared->fd, shared->landed_fd))
+            bytes += memory(shared->landed_fd);
+        for (size_t i = 0; i < shared->before_count; i++)
+            bytes += memory(shared->before[i]);
+    }
     return bytes;
-}
-
-static bool is_same(int one, int other)
-{
-    struct stat a, b;
-
-    return one >= 0 && fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_ino == b.st_ino &&
-           a.st_dev == b.st_dev;
 }
 
 /* From now on its bytes come from there. Somebody may be reading from where they came: that stays
@@ -67,7 +66,7 @@ static void take_note(struct hub *hub, const struct pass_note *note, int fd_take
         give_up(shared, fd_take);
     } else if (note->whole) {
         shared->landed_fd = fd_take;
-        shared->landed_size = size_of(fd_take);
+        shared->landed_size = fs_size(fd_take);
         shared->state = SHARED_LANDED;
         shared->in_memory = true;
         shared_compare(shared);
@@ -75,7 +74,7 @@ static void take_note(struct hub *hub, const struct pass_note *note, int fd_take
         shared->state = SHARED_FLYING;
         shared->length = note->length;
         shared->in_memory = true;
-        if (is_same(shared->fd, fd_take))
+        if (fs_is_same(shared->fd, fd_take))
             fs_close(fd_take);
         else
             replace(shared, fd_take);

@@ -47,10 +47,11 @@ int pass_receive(int channel, struct pass_note *note)
     for (;;) {
         struct iovec part = {note, sizeof *note};
         union control control = {0};
+        /* No room for a second descriptor, which nobody would close. */
         struct msghdr message = {.msg_iov = &part,
                                  .msg_iovlen = 1,
                                  .msg_control = control.bytes,
-                                 .msg_controllen = sizeof control.bytes};
+                                 .msg_controllen = CMSG_LEN(sizeof(int))};
         ssize_t got = recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         int fd = got > 0 ? fd_of(&message) : -1;
 

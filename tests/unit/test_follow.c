@@ -198,6 +198,66 @@ static void memory_of_other_bytes_cuts_those_who_have_the_old(void **state)
     world_done(&world);
 }
 
+/* A fetcher that is killed again and again leaves its memory to those who read from it, not without
+ * end. */
+static void memory_of_fetchers_that_died_counts(void **state)
+{
+    enum mirror_wait result = MIRROR_MORE;
+    struct world world;
+    int64_t available = 0, bytes = 0;
+    world_init(&world, state);
+    while (bytes < 6 * PASS_MAX && result == MIRROR_MORE) {
+        struct pass_note note = {.length = SIZE};
+        int fd = memfd_create("test", MFD_CLOEXEC);
+        strcpy(note.name, world.name);
+        assert_int_equal(ftruncate(fd, PASS_MAX), 0);
+        assert_int_equal(pass_send(world.pass, &note, fd), 0);
+        close(fd);
+        hub_hear(&world.hub);
+        result = wait_for(&world, 0, &available);
+        bytes += PASS_MAX;
+    }
+    assert_int_equal(result, MIRROR_LOST);
+    assert_int_equal(bytes, 4 * PASS_MAX);
+    world_done(&world);
+}
+
+static int lowest_free(void)
+{
+    int fd = dup(STDERR_FILENO);
+    close(fd);
+    return fd;
+}
+
+/* Whoever holds the other end hands over one descriptor a note, whatever it sends. */
+static void a_packet_leaves_one_descriptor(void **state)
+{
+    struct pass_note note = {.length = SIZE, .name = "sha256:00"};
+    struct iovec part = {&note, sizeof note};
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+    } control = {
+        .head = {CMSG_LEN(2 * sizeof(int)), SOL_SOCKET, SCM_RIGHTS}
+    };
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    const int sent[] = {STDERR_FILENO, STDERR_FILENO};
+    int ends[2], before, fd;
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+    before = lowest_free();
+    memcpy(CMSG_DATA(&control.head), sent, sizeof sent);
+    assert_int_equal(sendmsg(ends[1], &message, 0), sizeof note);
+    fd = pass_receive(ends[0], &note);
+    close(fd);
+    assert_int_equal(lowest_free(), before);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +266,8 @@ int main(void)
         SCRATCH_TEST(a_landed_archive_has_its_own_length),
         SCRATCH_TEST(what_lies_in_memory_is_followed),
         SCRATCH_TEST(memory_of_other_bytes_cuts_those_who_have_the_old),
+        SCRATCH_TEST(memory_of_fetchers_that_died_counts),
+        cmocka_unit_test(a_packet_leaves_one_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
