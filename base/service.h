@@ -9,8 +9,8 @@
  *                the keeper died: exit
  *     5          this service's doorbell, an eventfd
  *     6, 7, 8    the others' doorbells
- *     9 ...      what RIAD_FDS names in order, e.g. `listen:listen:hostkey`; riad-web and riad-mirror
- *                have the ends of a pair of sockets, `pass` (mirror/pass.h)
+ *     9 ...      what RIAD_FDS names in order, e.g. `listen:listen:hostkey`; riad-web and
+ *                riad-mirror have the ends of a pair of sockets, `pass` (mirror/pass.h)
  *
  * and with RIAD_SERVICE=NAME in its environment. Without RIAD_SERVICE the process runs alone, in a
  * terminal: it makes its own doorbell, rings nobody and stops at SIGINT.

@@ -81,7 +81,8 @@ int lan_open(struct lan *lan, struct service *service, struct config *config, st
     child_init(&lan->child);
     if (*config->lan.interface == '\0')
         return 0;
-    if (find_places(lan) < 0 || leases_open(&lan->leases, store, lan->folder, config->dhcp.lease) < 0 ||
+    if (find_places(lan) < 0 ||
+        leases_open(&lan->leases, store, lan->folder, config->dhcp.lease) < 0 ||
         upstream_open(&lan->upstream, config, lan->folder) < 0 ||
         link_open(&lan->link, config->lan.interface, config->lan.address, config->lan.prefix) < 0) {
         lan_close(lan);
