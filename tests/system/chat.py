@@ -1,4 +1,4 @@
-"""A person at a terminal, for tests of the chat: OpenSSH within tmux, and its screen."""
+"""People who come by ssh, for tests of the chat: OpenSSH within tmux, and its screen."""
 
 import shutil
 import subprocess
@@ -75,3 +75,12 @@ class Terminal:
 
     def wait_prompt(self, timeout=10):
         return self.wait(lambda lines: lines and lines[-1].startswith("lobby>"), timeout)
+
+
+def ask(box, user, key=None, *command):
+    """ssh as a newcomer meets it, banners and all: (status, standard error)."""
+    line = box.ssh_line("x", *(command or ("whoami",)), key=key)
+    line = [word.replace("LogLevel=ERROR", "LogLevel=INFO") for word in line]
+    line = [word.replace("x@127.0.0.1", f"{user}@127.0.0.1") for word in line]
+    done = subprocess.run(line, input="", capture_output=True, text=True, timeout=20)
+    return done.returncode, done.stderr
