@@ -1,10 +1,11 @@
 /*
  * http: one request and its answer, over civetweb.
  *
- * http.c alone includes civetweb.h, and uses it for what it does well: accepting, threads, reading
- * a head, keeping connections alive. Everything after that is ours: which requests are well formed
- * (no smuggling, no more than HTTP_HEADERS_MAX header lines, a path that is UTF-8 without control
- * characters), bodies with a minimum rate, 100-continue, heads in one packet, files by sendfile(2).
+ * http.c and wire.c alone include civetweb.h, and use it for what it does well: accepting, threads,
+ * reading a head, keeping connections alive. Everything after that is ours: which requests are well
+ * formed (no smuggling, no more than HTTP_HEADERS_MAX header lines, a path that is UTF-8 without
+ * control characters), bodies with a minimum rate, 100-continue, heads in one packet, files by
+ * sendfile(2).
  *
  * One connection has one thread, with about 70 KB of stack: large buffers belong on the heap. The
  * handler that http_start was given is called on that thread for each request, and must answer it

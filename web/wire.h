@@ -1,5 +1,5 @@
 /*
- * wire: the connection beneath a request. Of http.c, asked.c, wire.c and reply.c only.
+ * wire: the connection beneath a request. Of http.c, asked.c, body.c, wire.c and reply.c only.
  *
  * civetweb owns the socket and tells nobody its descriptor. It is found as the one socket of this
  * process with the client's address and port as its peer: only the thread that serves it closes it,
