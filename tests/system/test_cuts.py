@@ -20,7 +20,8 @@ import time
 
 import pytest
 from conftest import PATIENCE, Box, descendants, program, wait_for
-from crowd import Browser, Crowd, Installer, Listener, Signer, Talker, Uploader
+from crowd import Crowd
+from crowd_people import Browser, Installer, Listener, Signer, Talker, Uploader
 from disk import Disk
 from upstream import Upstream, Weather
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, SANITIZER, SERVICES, Box, descendants, program, wait_for
-from crowd import Crowd, Installer
+from crowd import Crowd
+from crowd_people import Installer
 from upstream import Upstream, Weather
 
 SEED = int(os.environ.get("RIAD_SEED", "7"))
