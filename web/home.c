@@ -68,8 +68,8 @@ static const char *trouble_of(const struct call *call)
     const char *trouble = NULL;
     char *link = store_fact(call->store, MIRROR_FACT_LINK, NULL);
     if (link != NULL && strncmp(link, "down", 4) == 0 && call->config->mirror[0].enabled)
-        trouble = "The link to the internet is down. Everything here works on, and opam packages "
-                  "that the box has install.";
+        trouble = "The link to the internet is down. Everything here works on, and opam installs "
+                  "what the box has already.";
     free(link);
     return trouble;
 }
