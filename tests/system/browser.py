@@ -1,9 +1,13 @@
-"""A headless Chromium for tests of pages; skips loudly where there is none."""
+"""A headless Chromium for tests of pages; skips loudly where there is none.
+
+    from browser import box, chromium, page
+
+are one box and one browser for all tests of a module, and the box's first page in it."""
 
 import contextlib
 
 import pytest
-from conftest import PATIENCE, needs
+from conftest import PATIENCE, Box, needs
 
 OPTIONS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -85,3 +89,28 @@ def browser(**options):
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """One browser for all tests of this module: it forgets its cookies between them."""
+    made = Browser()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def box():
+    """One box for all of them; each test takes names of its own."""
+    with Box({}) as made:
+        yield made
+
+
+@pytest.fixture
+def page(chromium, box):
+    """The browser at the box's first page, as a guest."""
+    chromium.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    chromium.complaints()
+    chromium.size(1280, 900)
+    yield chromium.open(box.url("/"))
+    chromium.open("about:blank")
