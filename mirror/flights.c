@@ -291,7 +291,7 @@ static void tick_room(struct flights *flights, int64_t now)
     if (flights->held < 0 || target < INT64_MAX) {
         gone = cache_evict(flights->with.cache, target, &flights->held, &flights->archives);
         if (gone > 0)
-            log_info("%d archives left the cache; it holds %lld bytes", gone,
+            log_info("%d archive%s left the cache; it holds %lld bytes", gone, gone == 1 ? "" : "s",
                      (long long)flights->held);
     }
     flights->grown_ms = 0;

@@ -295,9 +295,7 @@ void mirror_handle(struct mirror *mirror, struct store *store, const char *path,
     else if (strcmp(path, "repo") == 0)
         handle_index(mirror, mirror->names[repository], path, "text/plain; charset=utf-8", answer);
     else
-        answer_text(answer, 404,
-                    "The mirror has index.tar.gz, repo, and cache/ALGO/XX/DIGEST. Add it with: "
-                    "opam repository set-url default http://BOX/opam");
+        answer_text(answer, 404, "The mirror has index.tar.gz, repo, and cache/ALGO/XX/DIGEST.");
     answer->repository = repository;
 }
 

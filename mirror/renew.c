@@ -238,7 +238,7 @@ static void forget_failures(struct repository *repository)
 
 static void finish(struct repository *repository, const char *from)
 {
-    size_t archives, digests;
+    size_t packages, archives, digests;
     char text[120];
 
     if (put_in_place(repository, from) < 0) {
@@ -247,8 +247,9 @@ static void finish(struct repository *repository, const char *from)
         return;
     }
     catalogue_draft_count(repository->draft, &archives, &digests);
-    snprintf(text, sizeof text, "%zu packages, %zu archives", index_packages(repository->index),
-             archives);
+    packages = index_packages(repository->index);
+    snprintf(text, sizeof text, "%zu package%s, %zu archive%s", packages, packages == 1 ? "" : "s",
+             archives, archives == 1 ? "" : "s");
     log_info("the index of %s is here: %s under %zu digests%s", repository->url, text, digests,
              repository->broken ? ", some packages left out" : "");
     repository_tell(repository, RENEW_FACT, text);

@@ -15,8 +15,8 @@ bool flight_make_room(struct flight *flight, int64_t bytes)
     int gone = cache_make_room(all->with.cache, all->with.config, bytes);
 
     if (gone > 0) {
-        log_warn("the disk is full: %d archives left the cache for that of %s", gone,
-                 flight->label);
+        log_warn("the disk is full: %d archive%s left the cache for that of %s", gone,
+                 gone == 1 ? "" : "s", flight->label);
         all->held = -1; /* to be counted again */
     }
     return gone >= 0;

@@ -107,7 +107,7 @@ static int run_list(struct command_line *line, struct mirrors *mirrors)
     show_table_print(&listing.table, 0);
     if (show_terminal()) {
         when_size_text(listing.bytes, bytes);
-        printf("%zu archives, %s\n", listing.count, bytes);
+        printf("%zu archive%s, %s\n", listing.count, listing.count == 1 ? "" : "s", bytes);
     }
     for (size_t i = 0; i < listing.owner_count; i++)
         free((char *)(uintptr_t)listing.owners[i].package);
@@ -250,8 +250,9 @@ static int run_verify(struct command_line *line, struct mirrors *mirrors)
 
     (void)line;
     free(verification.block);
-    printf("%zu archives are as they should be, %zu were not\n", verification.right,
-           verification.wrong);
+    printf("%zu archive%s should be, %zu %s not\n", verification.right,
+           verification.right == 1 ? " is as it" : "s are as they", verification.wrong,
+           verification.wrong == 1 ? "was" : "were");
     return result < 0 || verification.wrong > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -300,7 +301,7 @@ static int run_evict(struct command_line *line, struct mirrors *mirrors)
             status = EXIT_FAILURE;
         gone++;
     }
-    printf("%zu archives left the cache\n", gone);
+    printf("%zu archive%s left the cache\n", gone, gone == 1 ? "" : "s");
     free(archives);
     return status;
 }
@@ -319,8 +320,8 @@ static int run_pin(struct command_line *line, struct mirrors *mirrors)
     if (mirrors_ask(mirrors, archives, count, &asked) < 0)
         status = EXIT_FAILURE;
     else
-        printf("%zu archives stay in the cache, %zu of them are still to be fetched\n", count,
-               asked);
+        printf("%zu archive%s in the cache, %zu still to be fetched\n", count,
+               count == 1 ? " stays" : "s stay", asked);
     if (status == EXIT_SUCCESS && asked > 0)
         mirrors_fetcher_runs(mirrors);
     free(archives);

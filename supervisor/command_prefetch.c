@@ -97,7 +97,7 @@ static void print_missing(const struct mirrors_archive *archives, size_t count)
     for (size_t i = 0; i < count; i++)
         sum += archives[i].bytes < 0 && archives[i].length >= 0 ? archives[i].length : 0;
     when_size_text(sum, bytes);
-    printf("%zu are to be fetched", missing);
+    printf("%zu %s to be fetched", missing, missing == 1 ? "is" : "are");
     if (known > 0)
         printf(" (%s", bytes);
     if (known > 0 && known < missing)
@@ -116,7 +116,8 @@ static void print_totals(const struct mirrors_archive *archives, size_t count)
         here += archives[i].bytes > 0 ? archives[i].bytes : 0;
     }
     when_size_text(here, bytes);
-    printf("%zu archives: %zu are here (%s), ", count, count - missing, bytes);
+    printf("%zu archive%s: %zu %s here (%s), ", count, count == 1 ? "" : "s", count - missing,
+           count - missing == 1 ? "is" : "are", bytes);
     print_missing(archives, count);
 }
 
@@ -183,12 +184,14 @@ static int stop(const struct command_line *line)
 {
     struct mirrors mirrors;
     int status = EXIT_FAILURE;
+    long long changes;
 
     if (mirrors_open(&mirrors, line) == 0 &&
         store_run(mirrors.store, "DELETE FROM flight WHERE priority = 2 AND state <> 'landed'",
                   "") == 0) {
-        printf("%lld archives are no longer asked for; what has come of them stays\n",
-               (long long)store_changes(mirrors.store));
+        changes = store_changes(mirrors.store);
+        printf("%lld archive%s no longer asked for; what has come stays\n", changes,
+               changes == 1 ? " is" : "s are");
         status = EXIT_SUCCESS;
     }
     mirrors_close(&mirrors);

@@ -190,11 +190,26 @@ static int await_landing(struct call *call, struct mirror_answer *answer)
     return 0;
 }
 
+/* Whoever comes with a browser is told what the address is for. */
+static void answer_bare(struct call *call)
+{
+    char base[WEB_BASE_MAX];
+    web_base(call->http, base);
+    reply_error(call->http, 404,
+                "This is a repository for opam, not a page. Add it with: "
+                "opam repository set-url default %s/opam",
+                base);
+}
+
 void opam_answer(struct call *call)
 {
     struct mirror_answer answer = {.fd = -1};
     if (call->web->mirror == NULL) {
         reply_error(call->http, 404, "The mirror is off on this box.");
+        return;
+    }
+    if (path_of(call)[strspn(path_of(call), "/")] == '\0') {
+        answer_bare(call);
         return;
     }
     mirror_handle(call->web->mirror, call->store, path_of(call), &answer);

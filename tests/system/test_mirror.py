@@ -280,6 +280,9 @@ def test_further_repositories(make_mirror, upstream):
         assert sorted(tar.getnames()) == ["packages/b/b.1/opam", "repo"]
     assert get(box, "/over" + path) == get(box, path) == (200, b"beta")
     assert get(box, "/nothing/repo")[0] == 404
+    for bare in ("", "/"):
+        status, body = get(box, bare)
+        assert status == 404 and f"set-url default {box.url('/opam')}".encode() in body
 
 
 def test_savings_by_repository(make_mirror, upstream):
@@ -435,7 +438,7 @@ def test_prefetch_and_after(make_mirror, upstream):
     box.riad("mirror", "verify", check=0)
     assert "6 archives left" in box.riad("mirror", "evict", "lib.1", "lib.2", "lib", "app.1",
                                          check=0).stdout.replace("5 archives", "6 archives")
-    assert box.riad("mirror", "pin", "app.2", check=0).stdout.startswith("1 archives stay")
+    assert box.riad("mirror", "pin", "app.2", check=0).stdout.startswith("1 archive stays in")
     assert box.riad("mirror", "frob", check=2).stderr
 
 

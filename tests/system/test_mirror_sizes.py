@@ -55,7 +55,7 @@ def test_dry_run(make_mirror, upstream):
     packages = [package.split(".")[0] for package in expected]
     sizes, totals = dry_run(box, *packages)
     assert sizes == expected
-    assert totals.startswith("11 archives: 1 are here (5 bytes), 10 are to be fetched (2.7 MB, and 1 of")
+    assert totals.startswith("11 archives: 1 is here (5 bytes), 10 are to be fetched (2.7 MB, and 1 of")
     assert upstream.sent <= 3 * 301 * KB  # of those without Range, what buffers take
     assert not box.store().execute("SELECT 1 FROM flight WHERE state <> 'landed'").fetchone()
     box.stop()
