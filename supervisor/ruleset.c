@@ -161,7 +161,7 @@ static enum match match_interface(struct word item, const struct ruleset_packet 
 {
     const char *name = packet->interface;
 
-    if (item.length < 2 || *item.at != '"')
+    if (item.length < 3 || *item.at != '"')
         return MAYBE;
     item = (struct word){item.at + 1, item.length - 2};
     if (is(item, "lo"))

@@ -6,54 +6,54 @@
 
 #include "scratch.h"
 
+static const struct {
+    const char *verb, *mac, *ip, *host, *remaining, *client;
+    const char *line; /* of the snapshot; NULL: refused */
+} reports[] = {
+    {"add",  "aa:bb:cc:dd:ee:ff",                                                    "10.0.0.1", "Laptop",     "1795378510",   "01:aa",
+     "1795378510 aa:bb:cc:dd:ee:ff 10.0.0.1 laptop 01:aa\n"                                                                                                        },
+    {"old",  "20-aa:bb",                                                             "10.0.0.1", NULL,         "1",            NULL,    "1 20-aa:bb 10.0.0.1 * *\n"},
+    {"del",  "aa:bb",                                                                "10.0.0.1", NULL,         NULL,           NULL,    "0 aa:bb 10.0.0.1 * *\n"   },
+    {"add",  "aa",                                                                   "10.0.0.1", "$(touch x)", "1",            NULL,    "1 aa 10.0.0.1 * *\n"      },
+    {"add",  "aa",                                                                   "10.0.0.1", "a b",        "1",            NULL,    "1 aa 10.0.0.1 * *\n"      },
+    {"add",  "aa",                                                                   "10.0.0.1", "-a",         "1",            NULL,    "1 aa 10.0.0.1 * *\n"      },
+    {"add",  "aa",                                                                   "10.0.0.1", "\x1B[1m",    "1",            NULL,    "1 aa 10.0.0.1 * *\n"      },
+    {"addd", "aa",                                                                   "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
+    {"",     "aa",                                                                   "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
+    {"add",  "",                                                                     "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
+    {"add",  "aa:",                                                                  "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
+    {"add",  "aa bb",                                                                "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
+    {"add",  "gg",                                                                   "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
+    {"add",  "aa",                                                                   "10.0.0",   NULL,         "1",            NULL,    NULL                       },
+    {"add",  "aa",                                                                   "::1",      NULL,         "1",            NULL,    NULL                       },
+    {"add",  "aa",                                                                   "10.0.0.1", NULL,         "",             NULL,    NULL                       },
+    {"add",  "aa",                                                                   "10.0.0.1", NULL,         "-1",           NULL,    NULL                       },
+    {"add",  "aa",                                                                   "10.0.0.1", NULL,         "999999999999", NULL,    NULL                       },
+    {"add",  "aa",                                                                   "10.0.0.1", NULL,         "4294967295",   NULL,    NULL                       },
+    {"add",  "aa",                                                                   "10.0.0.1", NULL,         "1",            "xx",    NULL                       },
+    {"add",  "aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa", "10.0.0.1",
+     NULL,                                                                                                     "1",            NULL,    NULL                       },
+};
+
 static void checks_reports(void **state)
 {
-    static const struct {
-        const char *verb, *mac, *ip, *host, *remaining, *client;
-        const char *line; /* of the snapshot; NULL: refused */
-    } cases[] = {
-        {"add",  "aa:bb:cc:dd:ee:ff",                                                    "10.0.0.1", "Laptop",     "1795378510",   "01:aa",
-         "1795378510 aa:bb:cc:dd:ee:ff 10.0.0.1 laptop 01:aa\n"                                                                                                        },
-        {"old",  "20-aa:bb",                                                             "10.0.0.1", NULL,         "1",            NULL,    "1 20-aa:bb 10.0.0.1 * *\n"},
-        {"del",  "aa:bb",                                                                "10.0.0.1", NULL,         NULL,           NULL,    "0 aa:bb 10.0.0.1 * *\n"   },
-        {"add",  "aa",                                                                   "10.0.0.1", "$(touch x)", "1",            NULL,    "1 aa 10.0.0.1 * *\n"      },
-        {"add",  "aa",                                                                   "10.0.0.1", "a b",        "1",            NULL,    "1 aa 10.0.0.1 * *\n"      },
-        {"add",  "aa",                                                                   "10.0.0.1", "-a",         "1",            NULL,    "1 aa 10.0.0.1 * *\n"      },
-        {"add",  "aa",                                                                   "10.0.0.1", "\x1B[1m",    "1",            NULL,    "1 aa 10.0.0.1 * *\n"      },
-        {"addd", "aa",                                                                   "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
-        {"",     "aa",                                                                   "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
-        {"add",  "",                                                                     "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
-        {"add",  "aa:",                                                                  "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
-        {"add",  "aa bb",                                                                "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
-        {"add",  "gg",                                                                   "10.0.0.1", NULL,         "1",            NULL,    NULL                       },
-        {"add",  "aa",                                                                   "10.0.0",   NULL,         "1",            NULL,    NULL                       },
-        {"add",  "aa",                                                                   "::1",      NULL,         "1",            NULL,    NULL                       },
-        {"add",  "aa",                                                                   "10.0.0.1", NULL,         "",             NULL,    NULL                       },
-        {"add",  "aa",                                                                   "10.0.0.1", NULL,         "-1",           NULL,    NULL                       },
-        {"add",  "aa",                                                                   "10.0.0.1", NULL,         "999999999999", NULL,    NULL                       },
-        {"add",  "aa",                                                                   "10.0.0.1", NULL,         "4294967295",   NULL,    NULL                       },
-        {"add",  "aa",                                                                   "10.0.0.1", NULL,         "1",            "xx",    NULL                       },
-        {"add",  "aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa:aa", "10.0.0.1",
-         NULL,                                                                                                     "1",            NULL,    NULL                       },
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++) {
         struct report report;
         struct buf bytes, line;
         int result;
 
         buf_init(&bytes, SCRIPT_REPORT_MAX);
         buf_init(&line, 1000);
-        assert_int_equal(report_put(&bytes, cases[i].verb, cases[i].mac, cases[i].ip, cases[i].host,
-                                    cases[i].remaining, cases[i].client),
+        assert_int_equal(report_put(&bytes, reports[i].verb, reports[i].mac, reports[i].ip,
+                                    reports[i].host, reports[i].remaining, reports[i].client),
                          0);
         result = report_parse(bytes.data, bytes.len, 5, &report);
-        assert_int_equal(result, cases[i].line == NULL ? -1 : 0);
+        assert_int_equal(result, reports[i].line == NULL ? -1 : 0);
         if (result == 0) {
             assert_int_equal(report.lease.started_at, 5);
             snapshot_put(&line, &report.lease, 0);
-            assert_string_equal(buf_text(&line), cases[i].line);
+            assert_string_equal(buf_text(&line), reports[i].line);
             report.lease.expires_at = 90000;
             buf_clear(&line);
             snapshot_put(&line, &report.lease, 60000); /* dnsmasq's clock is behind the box's */

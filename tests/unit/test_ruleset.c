@@ -152,64 +152,64 @@ static void programs_that_make_rules(void **state)
 }
 
 /* For tcp 80 on eth0, behind a policy that drops. */
+static const struct {
+    const char *rules;
+    enum ruleset_verdict verdict;
+} says[] = {
+    {"",                                                                           RULESET_DROP  },
+    {"accept",                                                                     RULESET_GO_ON },
+    {"tcp dport 79-81 accept",                                                     RULESET_GO_ON },
+    {"tcp dport != 80 accept",                                                     RULESET_DROP  },
+    {"tcp dport != { 22, 443 } accept",                                            RULESET_GO_ON },
+    {"udp dport 80 accept",                                                        RULESET_DROP  },
+    {"th dport { 22, 70-90 } accept",                                              RULESET_GO_ON },
+    {"tcp sport 80 reject",                                                        RULESET_DROP  },
+    {"tcp dport 80 counter packets 3 bytes 9 reject with tcp reset",               RULESET_REJECT},
+    {"ct state established,related accept",                                        RULESET_DROP  },
+    {"ct state new tcp dport 80 accept comment \"the page\"",                      RULESET_GO_ON },
+    {"ct state vmap { invalid : drop, established : accept, related : accept }",   RULESET_DROP  },
+    {"ct state vmap { established : accept, new : jump pages }",                   RULESET_GO_ON },
+    {"tcp dport vmap { 22 : accept, 80-81 : reject, 443 : accept }",               RULESET_REJECT},
+    {"iifname \"eth*\" accept",                                                    RULESET_GO_ON },
+    {"iifname { \"lo\", \"eth1\" } accept",                                        RULESET_DROP  },
+    {"iifname != \"lo\" accept",                                                   RULESET_GO_ON },
+    {"iif != \"eth0\" accept",                                                     RULESET_DROP  },
+    {"meta nfproto ipv6 accept",                                                   RULESET_DROP  },
+    {"meta nfproto ipv4 meta l4proto { tcp, udp } accept",                         RULESET_GO_ON },
+    {"ip protocol udp accept",                                                     RULESET_DROP  },
+    {"fib daddr type { local, broadcast } accept",                                 RULESET_GO_ON },
+    {"log prefix \"drop \" level debug flags all drop",                            RULESET_DROP  },
+ /* What it cannot know speaks for what accepts, and against what does not. */
+    {"tcp dport @pages accept",                                                    RULESET_GO_ON },
+    {"ip saddr 10.0.0.0/8 tcp dport 80 accept",                                    RULESET_GO_ON },
+    {"ip saddr @bad reject",                                                       RULESET_DROP  },
+    {"meta mark 7 goto nothing\n\t\taccept",                                       RULESET_GO_ON },
+    {"limit rate 3/minute burst 5 packets tcp flags syn / fin,syn,rst,ack accept", RULESET_GO_ON },
+    {"queue to 1",                                                                 RULESET_GO_ON },
+ /* Jumps and where they come back to. */
+    {"jump pages",                                                                 RULESET_GO_ON },
+    {"jump nothing\n\t\treject",                                                   RULESET_REJECT},
+    {"goto nothing\n\t\taccept",                                                   RULESET_DROP  },
+    {"return\n\t\taccept",                                                         RULESET_DROP  },
+    {"jump nowhere\n\t\taccept",                                                   RULESET_GO_ON },
+    {"jump input",                                                                 RULESET_DROP  },
+ /* Nonsense is survived. */
+    {"tcp dport",                                                                  RULESET_DROP  },
+    {"tcp dport vmap",                                                             RULESET_DROP  },
+    {"tcp dport { 80",                                                             RULESET_DROP  },
+    {"tcp dport vmap { 80 }",                                                      RULESET_DROP  },
+    {"tcp dport vmap { 80 : }",                                                    RULESET_DROP  },
+    {"iifname \"\" accept",                                                        RULESET_GO_ON },
+    {"iifname \"eth0",                                                             RULESET_DROP  },
+    {"jump",                                                                       RULESET_DROP  },
+    {"counter packets",                                                            RULESET_DROP  },
+    {"log prefix \"",                                                              RULESET_DROP  },
+};
+
 static void what_rules_say(void **state)
 {
-    static const struct {
-        const char *rules;
-        enum ruleset_verdict verdict;
-    } cases[] = {
-        {"",                                                                           RULESET_DROP  },
-        {"accept",                                                                     RULESET_GO_ON },
-        {"tcp dport 79-81 accept",                                                     RULESET_GO_ON },
-        {"tcp dport != 80 accept",                                                     RULESET_DROP  },
-        {"tcp dport != { 22, 443 } accept",                                            RULESET_GO_ON },
-        {"udp dport 80 accept",                                                        RULESET_DROP  },
-        {"th dport { 22, 70-90 } accept",                                              RULESET_GO_ON },
-        {"tcp sport 80 reject",                                                        RULESET_DROP  },
-        {"tcp dport 80 counter packets 3 bytes 9 reject with tcp reset",               RULESET_REJECT},
-        {"ct state established,related accept",                                        RULESET_DROP  },
-        {"ct state new tcp dport 80 accept comment \"the page\"",                      RULESET_GO_ON },
-        {"ct state vmap { invalid : drop, established : accept, related : accept }",   RULESET_DROP  },
-        {"ct state vmap { established : accept, new : jump pages }",                   RULESET_GO_ON },
-        {"tcp dport vmap { 22 : accept, 80-81 : reject, 443 : accept }",               RULESET_REJECT},
-        {"iifname \"eth*\" accept",                                                    RULESET_GO_ON },
-        {"iifname { \"lo\", \"eth1\" } accept",                                        RULESET_DROP  },
-        {"iifname != \"lo\" accept",                                                   RULESET_GO_ON },
-        {"iif != \"eth0\" accept",                                                     RULESET_DROP  },
-        {"meta nfproto ipv6 accept",                                                   RULESET_DROP  },
-        {"meta nfproto ipv4 meta l4proto { tcp, udp } accept",                         RULESET_GO_ON },
-        {"ip protocol udp accept",                                                     RULESET_DROP  },
-        {"fib daddr type { local, broadcast } accept",                                 RULESET_GO_ON },
-        {"log prefix \"drop \" level debug flags all drop",                            RULESET_DROP  },
- /* What it cannot know speaks for what accepts, and against what does not. */
-        {"tcp dport @pages accept",                                                    RULESET_GO_ON },
-        {"ip saddr 10.0.0.0/8 tcp dport 80 accept",                                    RULESET_GO_ON },
-        {"ip saddr @bad reject",                                                       RULESET_DROP  },
-        {"meta mark 7 goto nothing\n\t\taccept",                                       RULESET_GO_ON },
-        {"limit rate 3/minute burst 5 packets tcp flags syn / fin,syn,rst,ack accept",
-         RULESET_GO_ON                                                                               },
-        {"queue to 1",                                                                 RULESET_GO_ON },
- /* Jumps and where they come back to. */
-        {"jump pages",                                                                 RULESET_GO_ON },
-        {"jump nothing\n\t\treject",                                                   RULESET_REJECT},
-        {"goto nothing\n\t\taccept",                                                   RULESET_DROP  },
-        {"return\n\t\taccept",                                                         RULESET_DROP  },
-        {"jump nowhere\n\t\taccept",                                                   RULESET_GO_ON },
-        {"jump input",                                                                 RULESET_DROP  },
- /* Nonsense is survived. */
-        {"tcp dport",                                                                  RULESET_DROP  },
-        {"tcp dport vmap",                                                             RULESET_DROP  },
-        {"tcp dport { 80",                                                             RULESET_DROP  },
-        {"tcp dport vmap { 80 }",                                                      RULESET_DROP  },
-        {"tcp dport vmap { 80 : }",                                                    RULESET_DROP  },
-        {"iifname \"eth0",                                                             RULESET_DROP  },
-        {"jump",                                                                       RULESET_DROP  },
-        {"counter packets",                                                            RULESET_DROP  },
-        {"log prefix \"",                                                              RULESET_DROP  },
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < sizeof(says) / sizeof(*says); i++) {
         char text[2000], chain[80];
 
         snprintf(text, sizeof(text),
@@ -217,9 +217,9 @@ static void what_rules_say(void **state)
                  "\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n"
                  "\t\t%s\n\t}\n\n\tchain pages {\n\t\ttcp dport { 80, 443 } accept\n\t}\n\n"
                  "\tchain nothing {\n\t}\n}\n",
-                 cases[i].rules);
-        if (judge(text, "eth0", "tcp", 80, chain) != cases[i].verdict)
-            fail_msg("%s", cases[i].rules);
+                 says[i].rules);
+        if (judge(text, "eth0", "tcp", 80, chain) != says[i].verdict)
+            fail_msg("%s", says[i].rules);
     }
 }
 
