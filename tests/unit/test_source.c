@@ -119,8 +119,8 @@ static void patience_ends_but_not_for_the_link(void **state)
     sources_done(&sources);
 }
 
-/* An outage ends: whoever waits long for a host that answers others again is sent there at once, but
- * not again and again, and not where the host itself asked for the pause. */
+/* An outage ends: whoever waits long for a host that answers others again is sent there at once,
+ * but not again and again, and not where the host itself asked for the pause. */
 static void a_pause_ends_when_the_host_answers_others(void **state)
 {
     struct sources sources = two();
