@@ -1,4 +1,4 @@
-"""Resumable uploads with the clients that people have: tus-js-client in node (in Chromium: test_page.py), tuspy."""
+"""Resumable uploads with the clients that people have: tus-js-client in node (in Chromium: test_page_upload.py), tuspy."""
 
 import hashlib
 import json
