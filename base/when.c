@@ -346,7 +346,7 @@ static int parse_clock(const char *text, int64_t now_ms, int64_t *wall_ms)
     return 0;
 }
 
-int when_parse(const char *text, int64_t now_ms, int64_t *wall_ms)
+static int parse_moment(const char *text, int64_t now_ms, int64_t *wall_ms)
 {
     struct tm now = local_of(now_ms);
     int64_t back, to;
@@ -362,6 +362,15 @@ int when_parse(const char *text, int64_t now_ms, int64_t *wall_ms)
     if (when_duration_parse(text, &back) < 0)
         return -1;
     *wall_ms = now_ms - back * 1000;
+    return 0;
+}
+
+int when_parse(const char *text, int64_t now_ms, int64_t *wall_ms)
+{
+    if (parse_moment(text, now_ms, wall_ms) < 0)
+        return -1;
+    if (*wall_ms < 0)
+        *wall_ms = 0;
     return 0;
 }
 

@@ -53,7 +53,8 @@ int when_http_parse(const char *text, int64_t *wall_ms);
 
 /*
  * Parses a moment that a person types: an RFC 3339 time, YYYY-MM-DD, HH:MM (today), `today`,
- * `yesterday`, or a duration back from now (`2h`, `3d`). 0, or -1 if it is none of these.
+ * `yesterday`, or a duration back from now (`2h`, `3d`); what lies before 1970 is 1970.
+ * 0, or -1 if it is none of these.
  */
 int when_parse(const char *text, int64_t now_ms, int64_t *wall_ms);
 
