@@ -140,6 +140,7 @@ static void tick(struct room *room)
 {
     int64_t now = when_monotonic_ms();
     http_tick(room->web.http);
+    web_tick();
     hot_tick(now);
     drop_downloads_settle(room->store);
     if (now - room->probed_ms < PROBE_EVERY_MS)

@@ -120,7 +120,7 @@ static struct desk *desk_take(const struct config *config)
 static void desk_give(struct desk *desk)
 {
     pthread_mutex_lock(&pool.lock);
-    /* Few are kept for quiet times, but none is closed that somebody may want in a moment. */
+    /* None is closed that somebody may want in a moment: web_tick leaves few for quiet times. */
     bool keep = pool.idle_count < IDLE_MAX || pool.open_count <= OPEN_MAX;
     if (keep) {
         desk->next = pool.idle;
@@ -133,6 +133,20 @@ static void desk_give(struct desk *desk)
     pthread_mutex_unlock(&pool.lock);
     if (!keep)
         desk_free(desk);
+}
+
+void web_tick(void)
+{
+    struct desk *spare = NULL;
+    pthread_mutex_lock(&pool.lock);
+    if (pool.idle_count > IDLE_MAX) {
+        spare = pool.idle;
+        pool.idle = spare->next;
+        pool.idle_count--;
+        pool.open_count--;
+    }
+    pthread_mutex_unlock(&pool.lock);
+    desk_free(spare);
 }
 
 void call_name_owners(struct call *call)

@@ -34,6 +34,8 @@ void web_encoded_target(const struct http_request *request, struct buf *out);
  * doorbells that commits ring. web and config are lent until web_close. 0, or -1, logged. */
 int web_open(struct web *web, const struct config *config, const int *bells, size_t count);
 void web_close(struct web *web);
+/* Once a second: closes one connection to the store of those that nobody needs now. */
+void web_tick(void);
 /* Opens the mirror if it should be and is not. */
 void web_open_mirror(struct web *web);
 /* From now on this configuration; lent until web_close. */

@@ -35,6 +35,29 @@ def path_of(location):
 # ---- PUT ----
 
 
+def stores_open(web):
+    """By their logs: SQLite keeps the file's own descriptors for the next connection."""
+    pid = web.pid("web")
+    paths = [f"/proc/{pid}/fd/{fd}" for fd in os.listdir(f"/proc/{pid}/fd")]
+    return sum(os.path.realpath(path).endswith("/riad.db-wal") for path in paths)
+
+
+def test_what_many_uploads_needed_is_closed_behind_them(web):
+    """Each upload under way holds a connection to the store; few are kept for quiet times."""
+    before = stores_open(web)
+    raws = []
+    for number in range(16):
+        raw = socket.create_connection(("127.0.0.1", web.web_port), 10)
+        raw.sendall(b"PUT /files/held%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\na" % number)
+        raws.append(raw)
+    wait_for(lambda: stores_open(web) >= before + 12, "connections to be opened")
+    for raw in raws:
+        raw.sendall(b"b")
+        assert raw.recv(100).startswith(b"HTTP/1.1 201")
+        raw.close()
+    wait_for(lambda: stores_open(web) <= before + 8, "the spare ones to be closed", 30)
+
+
 def test_curl_drops_a_file_and_gets_it_back(web, tmp_path):
     (tmp_path / "sli des é.pdf").write_bytes(b"%PDF" * 1000)
     told = web.curl("-T", tmp_path / "sli des é.pdf", web.url("/")).stdout.splitlines()
