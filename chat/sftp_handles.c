@@ -2,13 +2,16 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/when.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define COPY_STEP (256 * 1024)
+#define COPY_STEP      (256 * 1024)
+#define RESUME_WAIT_MS 1500
+#define RESUME_STEP_US 20000
 
 /* ---- the table ---- */
 
@@ -93,6 +96,20 @@ static enum drop_result open_to_read(struct sftp *sftp, struct sftp_handle *hand
     return handle->fd < 0 ? DROP_FAILED : DROP_OK;
 }
 
+/* Goes on with what broke off. Whoever comes back at once finds the connection that died still
+ * writing, as far as this end knows: that lasts a moment. */
+static enum drop_result resume(struct sftp *sftp, struct sftp_handle *handle, const char *key)
+{
+    bool ours = sftp_handle_writing(sftp, handle->path) != NULL;
+    int64_t until = when_monotonic_ms() + (ours ? 0 : RESUME_WAIT_MS);
+    enum drop_result result;
+
+    do
+        result = drop_resume(sftp->drop, key, &sftp->actor, &handle->arrival);
+    while (result == DROP_BUSY && when_monotonic_ms() < until && usleep(RESUME_STEP_US) == 0);
+    return result;
+}
+
 /*
  * A part that broke off is gone on with where nothing else has that name (reput); what starts anew
  * throws it away.
@@ -120,7 +137,7 @@ static enum drop_result open_to_write(struct sftp *sftp, struct sftp_handle *han
     if (!exists &&
         drop_coming_by_path(sftp->drop, handle->path, &sftp->actor, &coming) == DROP_OK) {
         if (!(flags & SFTP_OPEN_TRUNCATE))
-            return drop_resume(sftp->drop, coming.key, &sftp->actor, &handle->arrival);
+            return resume(sftp, handle, coming.key);
         result = drop_coming_remove(sftp->drop, coming.key, &sftp->actor);
         if (result == DROP_BUSY)
             return result;
