@@ -2,16 +2,13 @@
 
 #include "base/fs.h"
 #include "base/mem.h"
-#include "base/when.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define COPY_STEP      (256 * 1024)
-#define RESUME_WAIT_MS 1500
-#define RESUME_STEP_US 20000
+#define COPY_STEP (256 * 1024)
 
 /* ---- the table ---- */
 
@@ -96,17 +93,16 @@ static enum drop_result open_to_read(struct sftp *sftp, struct sftp_handle *hand
     return handle->fd < 0 ? DROP_FAILED : DROP_OK;
 }
 
-/* Goes on with what broke off. Whoever comes back at once finds the connection that died still
- * writing, as far as this end knows: that lasts a moment. */
+/* Goes on with what broke off; nobody waits for what the same connection writes. */
 static enum drop_result resume(struct sftp *sftp, struct sftp_handle *handle, const char *key)
 {
     bool ours = sftp_handle_writing(sftp, handle->path) != NULL;
-    int64_t until = when_monotonic_ms() + (ours ? 0 : RESUME_WAIT_MS);
     enum drop_result result;
+    int waited_ms = 0;
 
     do
         result = drop_resume(sftp->drop, key, &sftp->actor, &handle->arrival);
-    while (result == DROP_BUSY && when_monotonic_ms() < until && usleep(RESUME_STEP_US) == 0);
+    while (result == DROP_BUSY && !ours && drop_busy_wait(&waited_ms));
     return result;
 }
 

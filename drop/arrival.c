@@ -17,6 +17,8 @@
 #define RECORD_FROM  (1 << 20) /* what is larger is shown while it comes */
 #define TAKE_OVER_MS 1000      /* a connection that has been silent for so long may be dead */
 #define ARRIVALS_MAX 10000     /* of everybody, paused ones included */
+#define BUSY_WAIT_MS 1500      /* longer than TAKE_OVER_MS */
+#define BUSY_STEP_MS 20
 
 /* ---- those of this process ---- */
 
@@ -401,6 +403,15 @@ enum drop_result drop_resume_path(struct drop *drop, const char *asked,
     if (found != 1)
         return found < 0 ? DROP_FAILED : DROP_NOT_FOUND;
     return resume_row(drop, &row, arrival);
+}
+
+bool drop_busy_wait(int *waited_ms)
+{
+    if (*waited_ms >= BUSY_WAIT_MS)
+        return false;
+    usleep(BUSY_STEP_MS * 1000);
+    *waited_ms += BUSY_STEP_MS;
+    return true;
 }
 
 /* ---- letting go ---- */

@@ -173,6 +173,10 @@ enum drop_result drop_resume(struct drop *drop, const char *key, const struct dr
 /* The newest arrival of that owner under that path, to go on with (`curl -C`, reput). */
 enum drop_result drop_resume_path(struct drop *drop, const char *path,
                                   const struct drop_actor *actor, struct drop_arrival **arrival);
+/* Whoever comes back at once finds the connection that died still writing, as far as this end
+ * knows. Between tries after DROP_BUSY: sleeps a moment, adds it to *waited_ms (0 at first); false,
+ * at once, when that is long enough. */
+bool drop_busy_wait(int *waited_ms);
 
 const char *drop_arrival_key(const struct drop_arrival *arrival);
 const char *drop_arrival_path(const struct drop_arrival *arrival);

@@ -15,11 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define STEP         65536
-#define BUSY_WAIT_MS 1500
-#define BUSY_STEP_MS 20
 #define SENTENCE_MAX 256
 
 /* ---- refusals ---- */
@@ -65,13 +62,12 @@ void upload_refuse_longer(struct call *call)
 enum drop_result upload_resume(struct call *call, const char *key, const char *path,
                                struct drop_arrival **arrival)
 {
-    int64_t until = when_monotonic_ms() + BUSY_WAIT_MS;
     enum drop_result result;
+    int waited_ms = 0;
     do
         result = key != NULL ? drop_resume(call->drop, key, NULL, arrival)
                              : drop_resume_path(call->drop, path, &call->visitor.actor, arrival);
-    while (result == DROP_BUSY && when_monotonic_ms() < until && !http_gone(call->http) &&
-           usleep(BUSY_STEP_MS * 1000) == 0);
+    while (result == DROP_BUSY && !http_gone(call->http) && drop_busy_wait(&waited_ms));
     return result;
 }
 
