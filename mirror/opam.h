@@ -1,10 +1,9 @@
 /*
  * opam: the grammar of opam files, as a tree.
  *
- * Pure: bytes in, a tree out, no file and no log. It reads what opam's own lexer reads
- * (opam-file-format): strings in one or three quotes with their escapes, `#` comments and nested
- * `(* *)` ones, identifiers such as `with-test` or `foo+bar:version`, the operators of formulas.
- * It does not know which fields mean what: mirror/package.h does.
+ * Pure: bytes in, a tree out, no file and no log. It reads what opam itself reads
+ * (opam-file-format), its words by mirror/opam_lexer.h. It does not know which fields mean what:
+ * mirror/package.h does.
  *
  * A value is a flat run of items, since an opam value is little more than that: `"foo" {>= "1"}` is
  * a string followed by options. What has brackets has children.
@@ -17,6 +16,8 @@
  */
 #ifndef MIRROR_OPAM_H
 #define MIRROR_OPAM_H
+
+#include "base/arena.h"
 
 #include <stddef.h>
 
@@ -42,14 +43,12 @@ struct opam_item {
     struct opam_item *first, *next;
 };
 
-struct opam_block;
-
 /* A file's tree and the memory behind it, which is used again by the next opam_parse. */
 struct opam_file {
     struct opam_item *first; /* fields and sections in order */
     int error_line;          /* after a failure: where, and why */
     const char *error;
-    struct opam_block *blocks, *current;
+    struct arena memory;
 };
 
 /* A zeroed struct opam_file is ready. Forgets the tree before, parses length bytes. 0; -1 when they
