@@ -18,6 +18,7 @@
 
 #define SPARE_THREADS    8 /* that only say 503 */
 #define CONNECTION_QUEUE 256
+#define CROWD            16 /* requests at once; they leave memory behind that few will need */
 
 struct http {
     struct http_options options;
@@ -28,6 +29,7 @@ struct http {
     atomic_int most_open;  /* there ever were at once */
     atomic_int busy;       /* requests */
     atomic_int held;
+    atomic_bool crowded; /* CROWD requests were under way since http_crowd_gone said so */
     atomic_bool stopping;
     struct accept doors;
 };
@@ -228,7 +230,8 @@ static int begin_request(struct mg_connection *connection)
                  .buffered = WIRE_UNKNOWN}
     };
     request.wire = &wire;
-    atomic_fetch_add(&http->busy, 1);
+    if (atomic_fetch_add(&http->busy, 1) >= CROWD)
+        http->crowded = true;
     buf_init(&wire.wire.out, 256 * 1024);
     answer(http, &request, info);
     wire_settle(&wire.wire);
@@ -407,6 +410,11 @@ void http_tick(struct http *http)
 int http_busy(const struct http *http)
 {
     return http->busy;
+}
+
+bool http_crowd_gone(struct http *http)
+{
+    return http->busy <= http->held && atomic_exchange(&http->crowded, false);
 }
 
 int http_threads(const struct http *http)

@@ -157,6 +157,8 @@ int http_expel(struct http *http, bool (*is_out)(void *context, const struct htt
 /* How many requests are being answered now, and how many threads there are. */
 int http_busy(const struct http *http);
 int http_threads(const struct http *http);
+/* Whether there were many, and are none now but those that hold a place. Says so once a crowd. */
+bool http_crowd_gone(struct http *http);
 
 /* Whether http_stop has begun: long answers end themselves when they see it. */
 bool http_stopping(const struct http_request *request);

@@ -146,6 +146,8 @@ static void tick(struct room *room)
     if (now - room->probed_ms < PROBE_EVERY_MS)
         return;
     room->probed_ms = now;
+    if (http_crowd_gone(room->web.http))
+        malloc_trim(0); /* nobody waits: it may take a tenth of a second */
     web_open_mirror(&room->web);
     if (probe_serves(room->probe_fd, room->listens[0], PROBE_TIMEOUT_MS))
         service_beat(&room->service);

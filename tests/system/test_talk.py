@@ -4,9 +4,10 @@ import json
 import re
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
-from conftest import Box, needs, wait_for
+from conftest import PATIENCE, Box, needs, wait_for
 
 
 pytestmark = pytest.mark.threads
@@ -46,6 +47,11 @@ def said(box, cookie, text, **more):
 def read(box, query):
     """What /api/messages answers."""
     return json.loads(box.curl(f"/api/messages?{query}").stdout)["messages"]
+
+
+def resident_mb(box):
+    status = Path(f"/proc/{box.pid('web')}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
 class Follower:
@@ -415,3 +421,23 @@ def test_style_and_script_are_kept(box):
         assert packed[1]["content-encoding"] == "gzip" and len(packed[2]) < len(plain)
         other = re.sub("-[0-9a-f]{10}", "-0123456789", address)
         assert "immutable" not in box.request("GET", other)[1]["cache-control"]
+
+
+@pytest.mark.skipif(PATIENCE > 1, reason="the sanitizers' heap gives nothing back")
+def test_what_a_crowd_needed_is_given_back(make_box):
+    """A hundred people read a long history at once; the memory for it goes with them."""
+    box = make_box()
+    subprocess.run(
+        [needs("sqlite3"), f"{box.state}/store/riad.db",
+         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
+         "INSERT INTO message (at, room_id, kind, text) SELECT 1700000000000 + i, 1, 'say', hex(zeroblob(500)) FROM n"],
+        check=True,
+    )  # fmt: skip
+    for crowd in range(2):
+        readers = [threading.Thread(target=box.request, args=("GET", "/api/messages?limit=1000")) for _ in range(100)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        full = resident_mb(box)
+        wait_for(lambda: resident_mb(box) < full - 10, f"crowd {crowd}'s memory to be given back: {full:.0f} MB", 20)
