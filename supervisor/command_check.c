@@ -196,24 +196,24 @@ static void check_owner(struct check *check)
 
 static void check_store(struct check *check)
 {
-    struct stat st;
-    char *path = config_path(check->config, "store/riad.db"), *finding = NULL;
     struct account account;
-    bool there = stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    char *path = config_path(check->config, "store/riad.db"), *finding = NULL;
+    enum state_look found = STATE_LOOK_WELL;
 
-    if (there && store_check(path, &finding) == 0) {
+    if (account_lookup(&account, check->config->box.user) == 1)
+        found = state_look(check->config, &account, &finding);
+    if (found == STATE_LOOK_NEWER) {
+        fault(check, "the store %s was made by a newer riad; install that one again", path);
+    } else if (found == STATE_LOOK_DAMAGED) {
         if (!check->repair || check->running)
             fault(check,
                   "the store %s is damaged (%s); put a backup in its place, or `riad check "
                   "--repair` on a stopped box sets it aside",
                   path, finding);
-        else if (account_lookup(&account, check->config->box.user) == 1 &&
-                 state_store(check->config, &account, true) == STATE_STORE_ANEW)
+        else if (state_store(check->config, &account, true) == STATE_STORE_ANEW)
             mended("the damaged store was set aside beside %s, and a new one begins", path);
         else
             fault(check, "the store %s is damaged (%s) and could not be set aside", path, finding);
-    } else if (there && store_newer_by(path) > 0) {
-        fault(check, "the store %s was made by a newer riad; install that one again", path);
     }
     free(finding);
     free(path);

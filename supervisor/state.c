@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/when.h"
 #include "identity/clock.h"
 #include "identity/salvage.h"
@@ -302,6 +303,69 @@ enum state_store state_store(const struct config *config, const struct account *
 }
 
 /* ---- looking, without changing anything ---- */
+
+#define FINDING_MAX 512
+
+/* In the child: what is the matter, with the finding told to the parent. */
+static enum state_look look_at_store(const char *path, int parent)
+{
+    struct stat st;
+    char *finding = NULL;
+    enum state_look found = STATE_LOOK_WELL;
+
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return STATE_LOOK_WELL;
+    if (store_check(path, &finding) == 0)
+        found = STATE_LOOK_DAMAGED;
+    else if (store_newer_by(path) > 0)
+        found = STATE_LOOK_NEWER;
+    if (finding && fs_write_all(parent, finding, strlen(finding)) < 0)
+        log_errno("cannot tell what is damaged");
+    free(finding);
+    return found;
+}
+
+/* All that the child says, fit to be shown; yours to free. */
+static char *hear_finding(int child)
+{
+    struct buf said, clean;
+
+    buf_init(&said, FINDING_MAX);
+    buf_init(&clean, FINDING_MAX);
+    (void)fs_read_all(child, &said);
+    text_clean(&clean, said.data, said.len, TEXT_ONE_LINE);
+    buf_done(&said);
+    return buf_take(&clean);
+}
+
+enum state_look state_look(const struct config *config, const struct account *box, char **finding)
+{
+    char *path = config_path(config, "store/riad.db");
+    int ends[2], status = 0;
+    pid_t pid = pipe2(ends, O_CLOEXEC) < 0 ? -1 : fork();
+    enum state_look found = STATE_LOOK_WELL;
+
+    *finding = NULL;
+    if (pid < 0) {
+        log_errno("cannot start a process for the store");
+        goto out;
+    }
+    if (pid == 0)
+        _exit(account_become(box) < 0 ? STATE_LOOK_WELL : look_at_store(path, ends[1]));
+    fs_close(ends[1]);
+    *finding = hear_finding(ends[0]);
+    fs_close(ends[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    found = WIFEXITED(status) ? (enum state_look)WEXITSTATUS(status) : STATE_LOOK_DAMAGED;
+    if (found != STATE_LOOK_DAMAGED || !WIFEXITED(status)) {
+        free(*finding);
+        *finding = WIFEXITED(status) ? NULL : mem_dup("whoever looks at it dies of it");
+    }
+out:
+    free(path);
+    return found;
+}
 
 enum { OBSTACLE_FILE = 100, OBSTACLE_STORE };
 

@@ -47,6 +47,14 @@ enum state_store {
  * however large it is. */
 enum state_store state_store(const struct config *config, const struct account *box, bool thorough);
 
+/* What is the matter with the store, if anything. */
+enum state_look { STATE_LOOK_WELL, STATE_LOOK_DAMAGED, STATE_LOOK_NEWER };
+
+/* Looks through the store in a child under that account, since what lies beside it has been written
+ * by the services, and SQLite believes it. *finding: what is damaged, fit to be shown, yours to
+ * free; NULL otherwise. */
+enum state_look state_look(const struct config *config, const struct account *box, char **finding);
+
 /* What of the state that is there the services could not use, tried as their account: a folder of
  * somebody else's, a store that is no file. A sentence with what to do, yours to free; NULL if
  * nothing hinders. */
