@@ -16,8 +16,38 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORK   "store/.carrying"
+#define WORK   "store/" CARRY_WORK
 #define SUFFIX ".incomplete"
+
+/* ---- one at a time ---- */
+
+int carry_turn(const struct config *config, int *turn)
+{
+    char *store = config_path(config, "store");
+    int result = tree_open(store, turn);
+    if (result == 0) {
+        log_error("%s: no box has run with this configuration yet", store);
+        result = -1;
+    }
+    if (result == 1 && flock(*turn, LOCK_EX | LOCK_NB)) {
+        fs_close(*turn);
+        *turn = -1;
+        result = 0;
+    }
+    free(store);
+    return result;
+}
+
+void carry_tidy(const struct config *config)
+{
+    char *work = config_path(config, WORK);
+    int turn = -1;
+    if (access(work, F_OK) == 0 && carry_turn(config, &turn) == 1 &&
+        tree_remove(AT_FDCWD, work) == 0)
+        log_info("removed what a `riad backup` or `riad export` that was killed had left");
+    fs_close(turn);
+    free(work);
+}
 
 /* ---- gathering, as the account of the box ---- */
 
@@ -27,9 +57,12 @@ int carry_snapshot(struct carry *carry, const char *drop)
     char *copy = mem_printf("%s/store/riad.db", carry->path);
     char *files = config_path(carry->config, "drop");
     struct store *writer = store_open(path), *reader = store_open(path);
-    int from = open(files, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int to = tree_folder(carry->folder, drop, true), result = -1;
-    if (mkdirat(carry->folder, "store", 0700) || !writer || !reader || to < 0)
+    int from = -1, to = tree_folder(carry->folder, drop, true), result = -1;
+    if (mkdirat(carry->folder, "store", 0700) || !writer || !reader || to < 0 ||
+        tree_open(files, &from) < 0)
+        goto out;
+    /* What organisers have put there themselves may be large, and nobody publishes it. */
+    if (from >= 0 && tree_copy_others(from, to))
         goto out;
     /* Whoever publishes a file waits for this transaction: links cost little, so nobody waits
      * long, and the copy of the store reads the moment before it. */
@@ -50,7 +83,7 @@ out:
     return result;
 }
 
-/* Takes the work folder for this process: makes it, locks it, empties it. -1, logged. */
+/* Takes over the work folder: makes it, empties it. -1, logged. */
 static int take_work(const char *path)
 {
     if (mkdir(path, 0700) && errno != EEXIST) {
@@ -58,11 +91,6 @@ static int take_work(const char *path)
         return -1;
     }
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder >= 0 && flock(folder, LOCK_EX | LOCK_NB)) {
-        log_error("another `riad backup` or `riad export` is at work");
-        fs_close(folder);
-        return -1;
-    }
     if (folder < 0)
         log_errno("cannot open %s", path);
     if (folder >= 0 && tree_empty(folder, NULL)) {
@@ -119,16 +147,44 @@ static int gather_in_child(struct carry *carry, carry_step *gather, const char *
 
 /* ---- handing over, as the caller ---- */
 
-/* Whether directory may become the result: not there, or empty. 0, or -1, told. */
-static int check_target(const char *directory)
+/* The folder that holds path, yours to free. */
+static char *parent_of(const char *path)
 {
-    if (rmdir(directory) == 0 || errno == ENOENT)
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return mem_dup(".");
+    return slash == path ? mem_dup("/") : mem_dup_bytes(path, (size_t)(slash - path));
+}
+
+/* Services see what lies there: people would be given the store and the host key as files. */
+static bool is_within_state(const struct config *config, const char *directory)
+{
+    char *parent = parent_of(directory);
+    char *there = realpath(parent, NULL), *state = realpath(config->box.state, NULL);
+    size_t length = state ? strlen(state) : 0;
+    bool within = there && state && strncmp(there, state, length) == 0 &&
+                  (there[length] == '/' || there[length] == '\0');
+    free(state);
+    free(there);
+    free(parent);
+    return within;
+}
+
+/* Whether directory may become the result: not there, or empty. 0, or -1, told. */
+static int check_target(const struct config *config, const char *directory)
+{
+    if (is_within_state(config, directory)) {
+        log_error("%s is within the box's own state folder: name one outside of it", directory);
+        return -1;
+    }
+    if (rmdir(directory) == 0 || (errno == ENOENT && *directory))
         return 0;
-    if (errno == ENOTEMPTY || errno == EEXIST || errno == EBUSY || errno == ENOTDIR)
+    if (errno == ENOTEMPTY || errno == EEXIST || errno == EBUSY || errno == ENOTDIR ||
+        errno == EINVAL)
         log_error("%s is there already: name a folder that does not exist yet, e.g. %s/riad",
                   directory, directory);
     else
-        log_errno("%s", directory);
+        log_errno("`%s`", directory);
     return -1;
 }
 
@@ -155,15 +211,6 @@ static int fill(struct carry *carry, const char *work, const char *incomplete, c
     return result;
 }
 
-/* The folder that holds path, yours to free. */
-static char *parent_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return mem_dup(".");
-    return slash == path ? mem_dup("/") : mem_dup_bytes(path, (size_t)(slash - path));
-}
-
 static int appear(const char *incomplete, const char *directory)
 {
     char *parent = parent_of(directory);
@@ -176,8 +223,8 @@ static int appear(const char *incomplete, const char *directory)
     return result;
 }
 
-int carry_out(const struct config *config, const char *config_file, const char *directory,
-              carry_step *gather, carry_step *finish)
+static int carry_in_turn(const struct config *config, const char *config_file,
+                         const char *directory, carry_step *gather, carry_step *finish)
 {
     struct carry carry = {.config = config, .config_file = config_file, .folder = -1};
     char *target = mem_dup(directory);
@@ -185,7 +232,7 @@ int carry_out(const struct config *config, const char *config_file, const char *
         target[length - 1] = '\0';
     char *incomplete = mem_printf("%s" SUFFIX, target), *work = config_path(config, WORK);
     bool gathered = false;
-    int result = check_target(target);
+    int result = check_target(config, target);
     if (result == 0)
         result = tree_remove(AT_FDCWD, incomplete); /* of one that was killed */
     if (result == 0) {
@@ -203,5 +250,17 @@ int carry_out(const struct config *config, const char *config_file, const char *
     free(work);
     free(incomplete);
     free(target);
+    return result;
+}
+
+int carry_out(const struct config *config, const char *config_file, const char *directory,
+              carry_step *gather, carry_step *finish)
+{
+    int turn, result = carry_turn(config, &turn);
+    if (result == 0)
+        log_error(CARRY_BUSY);
+    /* The child has the turn, too: it is given back when both have ended. */
+    result = result == 1 ? carry_in_turn(config, config_file, directory, gather, finish) : -1;
+    fs_close(turn);
     return result;
 }

@@ -19,6 +19,7 @@ static const char restore_text[] =
     "  store/riad.db      people, words, sign-ins, the index of files, leases\n"
     "  drop/              the shared files\n"
     "  keys/host_ed25519  the SSH host key: whoever has it can pretend to be the box\n"
+    "  notice.txt         the notice, if there is one; [box] notice says where it was\n"
     "\n"
     "To restore it, with the box stopped and on any machine with this or a newer riad, as root:\n"
     "\n"
@@ -40,11 +41,17 @@ static int gather(struct carry *carry)
     return carry_snapshot(carry, "drop");
 }
 
-/* A file that perhaps only the caller may read; it may be missing, or a link. */
+/* A file that perhaps only root may read; it may be missing, or a link. */
 static int add_file(const char *path, int to, const char *as)
 {
     char *real = realpath(path, NULL);
-    int result = real && tree_copy_file(AT_FDCWD, real, to, as) < 0 ? -1 : 0;
+    int result = 0;
+    if (!real && errno != ENOENT) {
+        log_errno("cannot read %s, which belongs into a backup", path);
+        result = -1;
+    } else if (real && tree_copy_file(AT_FDCWD, real, to, as) < 0) {
+        result = -1;
+    }
     free(real);
     return result;
 }

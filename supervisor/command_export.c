@@ -188,12 +188,11 @@ static int export_files(const struct config *config, struct store *store, int fo
     struct drop_query query = {0};
     char *path = config_path(config, "drop");
     struct drop *drop = drop_open(config, store);
-    int from = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int to = tree_folder(folder, "files", true), result = -1;
+    int from, to = tree_folder(folder, "files", true), result = -1;
     buf_init(&export.text, DAY_MAX);
     buf_init(&export.json, DAY_MAX);
     json_array(&export.json, NULL);
-    if (drop && to >= 0)
+    if (tree_open(path, &from) >= 0 && drop && to >= 0)
         result = drop_list(drop, &query, export_file, &export);
     json_close(&export.json, ']');
     buf_putc(&export.json, '\n');

@@ -3,11 +3,15 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "identity/reset.h"
+#include "supervisor/carry.h"
 #include "supervisor/tree.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SHELF "shelf" /* what the organisers put out themselves stays */
 
@@ -26,8 +30,9 @@ static bool agrees(const struct command_line *line, const struct reset_counts *c
 static int empty_drop(const struct config *config)
 {
     char *path = config_path(config, "drop");
-    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int arriving = folder < 0 ? -1 : tree_folder(folder, ".arriving", false), result = 0;
+    int folder, arriving = -1, result = tree_open(path, &folder) < 0 ? -1 : 0;
+    if (folder >= 0)
+        arriving = tree_folder(folder, ".arriving", false);
     if (arriving >= 0)
         result = tree_empty(arriving, NULL);
     if (folder >= 0 && result == 0)
@@ -35,6 +40,39 @@ static int empty_drop(const struct config *config)
     fs_close(arriving);
     fs_close(folder);
     free(path);
+    return result;
+}
+
+/* What lies beside the store: damaged ones that were set aside, what a killed backup has left. */
+static int empty_store(const struct config *config, int store)
+{
+    char *damaged = config_path(config, "store/riad.db.damaged-*");
+    glob_t found = {0};
+    int result = tree_remove(store, CARRY_WORK);
+    if (glob(damaged, GLOB_NOSORT, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            if (unlink(found.gl_pathv[i]) && errno != ENOENT) {
+                log_errno("cannot remove %s", found.gl_pathv[i]);
+                result = -1;
+            }
+        }
+    }
+    globfree(&found);
+    free(damaged);
+    return result;
+}
+
+/* 0, or -1, told. */
+static int forget(const struct config *config, struct store *store)
+{
+    int turn, result = carry_turn(config, &turn);
+    if (result == 0)
+        log_error(CARRY_BUSY);
+    if (result == 1 && empty_drop(config) == 0 && reset_all(store) == 0)
+        result = empty_store(config, turn);
+    else
+        result = -1;
+    fs_close(turn);
     return result;
 }
 
@@ -49,7 +87,7 @@ static int run(struct command_line *line)
         fputs("riad: nothing was forgotten (--yes goes on without asking)\n", stderr);
         goto out;
     }
-    if (empty_drop(&line->config) || reset_all(store))
+    if (forget(&line->config, store))
         goto out;
     printf("forgotten: %lld people, %lld messages, %lld files, %lld leases; configuration, host "
            "key and mirror are kept\n",
@@ -65,6 +103,7 @@ const struct command command_reset = {
     .name = "reset",
     .summary = "after an event: forget people, words, files and leases",
     .help = "The configuration, the SSH host key, the mirror and the files in shelf/ are kept.\n"
+            "Stores that were damaged and set aside are removed, too.\n"
             "On a running box everybody is signed out within a second.\n",
     .options = {{.name = "yes", .help = "do not ask"}},
     .run = run,

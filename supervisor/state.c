@@ -8,6 +8,7 @@
 #include "identity/clock.h"
 #include "identity/salvage.h"
 #include "identity/store.h"
+#include "supervisor/carry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -269,8 +270,10 @@ static int run_child(const struct config *config, const struct account *box, boo
     enum state_store result = STATE_STORE_FAILED;
 
     umask(0007);
-    if (account_become(box) == 0 && check_folders(config) == 0)
+    if (account_become(box) == 0 && check_folders(config) == 0) {
+        carry_tidy(config);
         result = prepare_store(path, thorough);
+    }
     if (result != STATE_STORE_FAILED)
         begin_clock(path, parent);
     free(path);

@@ -21,6 +21,17 @@ int tree_folder(int at, const char *name, bool make)
     return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+int tree_open(const char *path, int *folder)
+{
+    *folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*folder >= 0)
+        return 1;
+    if (errno == ENOENT)
+        return 0;
+    log_errno("cannot open the folder %s", path);
+    return -1;
+}
+
 /* ---- one file ---- */
 
 /* All bytes of one descriptor to another, within the kernel. 0, or -1 with errno. */
@@ -63,9 +74,17 @@ int tree_copy_file(int from, const char *name, int to, const char *as)
     return result;
 }
 
+static int copy_others_file(int from, const char *name, int to, const char *as)
+{
+    struct stat about;
+    if (fstatat(from, name, &about, AT_SYMLINK_NOFOLLOW) || about.st_uid == geteuid())
+        return 1;
+    return tree_copy_file(from, name, to, as);
+}
+
 static int link_file(int from, const char *name, int to, const char *as)
 {
-    if (linkat(from, name, to, as, 0) == 0)
+    if (linkat(from, name, to, as, 0) == 0 || errno == EEXIST)
         return 0;
     if (errno == ENOENT)
         return 1;
@@ -128,6 +147,11 @@ static int walk(int from, int to, each_file *each, int depth)
     }
     closedir(stream);
     return result;
+}
+
+int tree_copy_others(int from, int to)
+{
+    return walk(from, to, copy_others_file, 0);
 }
 
 int tree_link(int from, int to)

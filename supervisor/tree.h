@@ -14,8 +14,16 @@
 /* Opens a folder by name below another, made with mode 0700 when make. -1 with errno. */
 int tree_folder(int at, const char *name, bool make);
 
-/* Gives every file below from a second name below to (hard links; where the file system cannot, a
- * copy). 0, or -1, logged. */
+/* Opens the folder at path, never through a link at its end. 1; 0 there is none (*folder is -1);
+ * -1, logged. */
+int tree_open(const char *path, int *folder);
+
+/* Copies those files below from that are not this account's own: most kernels do not let it link
+ * them. 0, or -1, logged. */
+int tree_copy_others(int from, int to);
+
+/* Gives every file below from a second name below to, unless that is there (hard links; where the
+ * file system cannot, a copy). 0, or -1, logged. */
 int tree_link(int from, int to);
 
 /* Copies every file below from to to, with its time. 0, or -1, logged. */

@@ -1,12 +1,15 @@
-"""Keeping a box where something is in the way: what a service that was taken over leaves for root
-to find."""
+"""Keeping and moving where something is in the way: who may not read everything, two at once, what
+was left by those who were killed, and what a service that was taken over leaves for root to find."""
 
 import os
+import shutil
+import signal
 import sqlite3
 import struct
+import subprocess
 
 import pytest
-from conftest import needs_root
+from conftest import needs_root, program, wait_for
 
 NOBODY = 65534
 
@@ -23,9 +26,141 @@ def shared(make_box):
     return box
 
 
+def begin(box, *words):
+    """A command under way."""
+    return subprocess.Popen(
+        [program("riad"), words[0], "-c", str(box.conf), *map(str, words[1:])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def give_to_nobody(folder):
     for path in folder.iterdir():
         os.chown(path, NOBODY, NOBODY)
+
+
+# ---- whole, or not at all ----
+
+
+def test_a_second_one_takes_nothing_from_the_first(make_box, tmp_path):
+    """Neither of what it copies at that moment, nor its unfinished result."""
+    box = make_box()
+    box.stop()
+    drop = box.state / "drop"
+    for number in range(2000):
+        (drop / f"file{number}").write_bytes(b"x" * 5000)
+    first = begin(box, "backup", tmp_path / "first")
+    half = tmp_path / "first.incomplete" / "drop"
+    wait_for(lambda: half.exists() and any(half.iterdir()), "it to copy")
+    first.send_signal(signal.SIGSTOP)
+    for words in (("backup", tmp_path / "second"), ("export", tmp_path / "second"),
+                  ("backup", tmp_path / "first"), ("reset", "--yes")):  # fmt: skip
+        assert "is at work" in box.riad(*words, check=1).stderr
+    first.send_signal(signal.SIGCONT)
+    said = first.communicate(timeout=60)
+    assert first.returncode == 0, said
+    assert len(list((tmp_path / "first" / "drop").iterdir())) == 2000
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+
+
+def test_files_that_cannot_be_read_are_no_files_that_are_not_there(shared, tmp_path):
+    """As after a restore whose folders have the wrong owner."""
+    drop = shared.state / "drop"
+    os.chown(drop, 0, 0)
+    drop.chmod(0o700)
+    for words in (("backup", tmp_path / "b"), ("export", tmp_path / "e"), ("reset", "--yes")):
+        assert f"{drop}" in shared.riad(*words, check=1).stderr
+    assert not list(tmp_path.iterdir())
+    os.chown(drop, NOBODY, NOBODY)
+    shared.riad("backup", tmp_path / "b", check=0)
+    assert (tmp_path / "b" / "drop" / "slides.txt").read_text() == "slides\n"
+    assert [row["name"] for row in shared.store().execute("SELECT name FROM person")] == ["ada"], "nothing was forgotten"
+
+
+def test_a_backup_without_the_host_key_is_none(shared):
+    """By the services' account, which may read everything but that."""
+    target = shared.folder / "target"
+    target.mkdir()
+    os.chown(target, NOBODY, NOBODY)
+    line = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", program("riad")]
+    done = subprocess.run([*line, "backup", "-c", shared.conf, target / "b"], capture_output=True, text=True)
+    assert done.returncode == 1 and "host_ed25519" in done.stderr, done
+    assert not list(target.iterdir())
+
+
+def test_large_files_of_the_organisers_keep_nobody_waiting(shared, tmp_path):
+    """What root has put on the shelf can only be copied; people go on talking meanwhile."""
+    shelf = shared.state / "drop" / "shelf"
+    shelf.mkdir(exist_ok=True)
+    with open(shelf / "installer.iso", "wb") as file:
+        file.truncate(1 << 29)
+    shared.start()
+    one = begin(shared, "backup", tmp_path / "b")
+    work = shared.state / "store" / ".carrying" / "drop" / "shelf" / "installer.iso"
+    wait_for(lambda: work.exists() and work.stat().st_size > 0, "it to be copied")
+    child = int(subprocess.run(["pgrep", "-P", str(one.pid)], capture_output=True, text=True).stdout)
+    os.kill(child, signal.SIGSTOP)
+    try:
+        assert shared.ssh("ada", "say", "meanwhile", timeout=5).returncode == 0
+        assert shared.request("PUT", "/files/meanwhile.txt", b"meanwhile")[0] == 201
+    finally:
+        os.kill(child, signal.SIGCONT)
+    said = one.communicate(timeout=120)
+    assert one.returncode == 0, said
+    assert (tmp_path / "b" / "drop" / "shelf" / "installer.iso").stat().st_size == 1 << 29
+    assert (tmp_path / "b" / "drop" / "slides.txt").read_text() == "slides\n"
+    shutil.rmtree(tmp_path / "b")
+
+
+def test_nothing_is_carried_to_where_the_services_would_show_it(make_box, tmp_path):
+    """The host key among the shared files; and no folder at all is none."""
+    box = make_box()
+    link = tmp_path / "link"
+    link.symlink_to(box.state / "drop")
+    for target in (box.state / "drop" / "b", box.state / "b", link / "b"):
+        assert "name one outside of it" in box.riad("backup", target, check=1).stderr
+    assert "No such file" in box.riad("backup", "", check=1).stderr
+    assert [path.name for path in (box.state / "drop").iterdir()] == [".arriving"]
+    assert list(tmp_path.iterdir()) == [link]
+
+
+# ---- what stays behind ----
+
+
+def leave(box):
+    """What a killed backup and a damaged store leave."""
+    work = box.state / "store" / ".carrying" / "store"
+    work.mkdir(parents=True)
+    (work / "riad.db").write_text("everybody's words")
+    shutil.chown(work.parent, box.state.owner(), box.state.group())
+
+
+def test_the_next_start_removes_what_a_killed_backup_has_left(make_box):
+    box = make_box()
+    box.stop()
+    leave(box)
+    box.start()
+    assert not (box.state / "store" / ".carrying").exists()
+
+
+def test_a_reset_forgets_what_was_set_aside(make_box):
+    box = make_box()
+    box.ssh("ada", "say", "the first sentence", check=0)
+    box.stop()
+    store = box.state / "store" / "riad.db"
+    content = bytearray(store.read_bytes())
+    content[100:4000] = os.urandom(3900)
+    store.write_bytes(content)
+    box.start()
+    assert list(store.parent.glob("riad.db.damaged-*"))
+    leave(box)
+    mine = store.parent / "riad.db.of-mine"
+    mine.write_text("not riad's")
+    box.riad("reset", "--yes", check=0)
+    left = {path.name for path in store.parent.iterdir()} - {"riad.db", "riad.db-wal", "riad.db-shm"}
+    assert left == {mine.name}
 
 
 # ---- what is planted ----
