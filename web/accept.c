@@ -1,6 +1,7 @@
 #include "web/accept.h"
 
 #include "base/log.h"
+#include "web/share.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,10 +60,30 @@ void accept_end(struct accept *doors)
             log_errno("cannot stop listening");
 }
 
+/* Its request has come already (TCP_DEFER_ACCEPT): unread it would make a reset of our end, which
+ * may overtake the answer. */
+static void turn_away(int fd)
+{
+    static const char answer[] =
+        "HTTP/1.1 503 Service Unavailable\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        "Content-Length: 64\r\nRetry-After: 2\r\nConnection: close\r\n\r\n"
+        "Too many connections of your address are open here; wait a bit.\n";
+    char waste[16384];
+    if (recv(fd, waste, sizeof waste, MSG_DONTWAIT) >= 0)
+        send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close(fd);
+}
+
 /* For civetweb, as the header tells. */
 int accept(int fd, __SOCKADDR_ARG peer, socklen_t *restrict length)
 {
     int accepted = accept4(fd, peer, length, SOCK_CLOEXEC);
+    if (accepted >= 0 && !share_take(peer.__sockaddr_in__->sin_addr)) {
+        turn_away(accepted);
+        errno = ECONNABORTED;
+        return -1;
+    }
     if (accepted < 0 &&
         (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
         int why = errno;

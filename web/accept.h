@@ -5,7 +5,8 @@
  * process with the keeper, take the place of those that it opened, by dup3(2), between its opening
  * and its first accept. Its loop also turns without a pause while accept(2) fails for want of
  * descriptors or memory: accept.c defines the accept that the library finds before the C library's,
- * and that waits a moment then.
+ * and that waits a moment then. It also turns away whose address has its share of connections
+ * already, before they cost a thread: see share.h.
  */
 #ifndef WEB_ACCEPT_H
 #define WEB_ACCEPT_H

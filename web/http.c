@@ -5,9 +5,11 @@
 #include "base/when.h"
 #include "web/accept.h"
 #include "web/reply.h"
+#include "web/share.h"
 #include "web/url.h"
 #include "web/wire.h"
 
+#include <arpa/inet.h>
 #include <civetweb.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -202,7 +204,9 @@ static void answer(struct http *http, struct http_request *request,
     const char *why = "The box has too many guests at once; try again in a moment.";
     int threads = http->options.threads;
     int status = understand(request, info, &why);
-    if (status == 0 && http->open > threads - SPARE_THREADS)
+    /* A box that is full is not one that hangs: whoever asks whether it works is told. */
+    if (status == 0 && http->open > threads - SPARE_THREADS &&
+        strcmp(request->path, "/healthz") != 0)
         status = 503;
     if (http->open > threads * 3 / 4 || http->stopping)
         wire->close = true;
@@ -289,6 +293,9 @@ static void connection_close(const struct mg_connection *connection)
 static void connection_closed(const struct mg_connection *connection)
 {
     struct http *http = mg_get_user_context_data(connection);
+    struct in_addr address = {0};
+    inet_pton(AF_INET, mg_get_request_info(connection)->remote_addr, &address);
+    share_give(address);
     atomic_fetch_sub(&http->open, 1);
 }
 
@@ -313,6 +320,7 @@ static void *init_thread(const struct mg_context *context, int type)
 
 static void prepare(struct http *http)
 {
+    share_open(http->options.threads);
     accept_prepare(&http->doors, http->options.listens, http->options.listen_count);
     http->slots = mem_array((size_t)http->options.threads, sizeof *http->slots);
     for (int i = 0; i < http->options.threads; i++) {

@@ -139,7 +139,7 @@ typedef void http_handler(void *context, struct http_request *request);
 struct http_options {
     const int *listens; /* listening sockets; http takes copies */
     size_t listen_count;
-    int threads; /* connections served at once; further ones get 503 */
+    int threads; /* connections served at once, shared as share.h says; further ones get 503 */
     http_handler *handler;
     void *context;
 };

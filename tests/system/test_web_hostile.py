@@ -16,9 +16,14 @@ def web():
         yield box
 
 
-def connect(web):
-    raw = socket.create_connection(("127.0.0.1", web.web_port))
+def connect(web, address="127.0.0.1", receive=None):
+    """From that address of the loopback device; with a small buffer, so that little is read."""
+    raw = socket.socket()
+    if receive:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+    raw.bind((address, 0))
     raw.settimeout(20)
+    raw.connect(("127.0.0.1", web.web_port))
     return raw
 
 
@@ -296,6 +301,56 @@ def test_more_connections_than_threads_are_told_so(web):
     for raw in held:
         raw.close()
     wait_for(lambda: web.request("GET", "/healthz")[0] == 200, "the box to have time again")
+
+
+HOLDING_ON = {
+    "unread": b"GET /files/large HTTP/1.1\r\n" + HOST + b"\r\n",
+    "begun": b"GET /healthz HTTP/1.1\r\nHost: local",
+}
+
+
+@pytest.mark.parametrize("way", HOLDING_ON)
+def test_one_address_leaves_room_for_others(make_box, way):
+    """Whoever holds on to as many connections as they get has their share of them."""
+    web = make_box(chat={"enabled": "no"}, mirror={"enabled": "no"})
+    assert web.request("PUT", "/files/large", bytes(8 << 20))[0] == 201
+    held = []
+    try:
+        for _ in range(400):
+            held.append(connect(web, "127.0.0.2", 2048))
+            held[-1].sendall(HOLDING_ON[way])
+        for address in ("127.0.0.3", "127.0.0.4"):
+            for _ in range(20):
+                with connect(web, address) as other:
+                    begun = time.monotonic()
+                    other.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+                    assert status(other.recv(65536)) == 200
+                    assert time.monotonic() - begun < 2
+        with connect(web, "127.0.0.2") as more:
+            more.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            answer = more.recv(65536)
+            assert status(answer) == 503 and b"Retry-After" in answer
+    finally:
+        for raw in held:
+            raw.close()
+    with connect(web, "127.0.0.2") as again:
+        again.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+        assert status(again.recv(65536)) == 200
+
+
+def test_a_full_box_is_not_a_hung_one(web):
+    """The keeper's question whether the web works is answered while all others are refused."""
+    held = []
+    try:
+        for i in range(380):
+            held.append(connect(web))
+            held[-1].sendall(b"PUT /files/f%d HTTP/1.1\r\n" % i + HOST + b"Content-Length: 10\r\n\r\n")
+        wait_for(lambda: web.request("GET", "/")[0] == 503, "the box to be full")
+        assert web.request("GET", "/healthz")[0] == 200
+    finally:
+        for raw in held:
+            raw.close()
+    wait_for(lambda: web.request("GET", "/")[0] == 200, "the box to have time again")
 
 
 def test_random_bytes(web):
