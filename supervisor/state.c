@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -107,6 +106,7 @@ static pid_t read_pid(int fd)
 int state_lock(const struct config *config, bool *unclean)
 {
     char *path = config_path(config, "run/lock"), *text = NULL;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     int result = -1;
 
@@ -114,7 +114,7 @@ int state_lock(const struct config *config, bool *unclean)
         explain(path);
         goto out;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
         log_error("another box (pid %d) runs on %s already; end it, or give this one another "
                   "[box] state",
                   (int)read_pid(fd), config->box.state);
@@ -148,12 +148,14 @@ pid_t state_holder(const struct config *config)
 {
     char *path = config_path(config, "run/lock");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
     pid_t pid = 0;
 
     free(path);
     if (fd < 0)
         return errno == ENOENT ? 0 : -1;
-    if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+    /* Asks, and holds nothing: a box that starts just now is not kept from it. */
+    if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
         pid = read_pid(fd);
     fs_close(fd);
     return pid;

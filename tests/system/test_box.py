@@ -1,5 +1,6 @@
 """The box stands: first run, services that die or hang, bad input, reload, the end."""
 
+import fcntl
 import json
 import os
 import re
@@ -178,6 +179,16 @@ def test_a_second_box_refuses_and_says_who_runs(box):
     done = box.riad("run", check=1)
     assert f"another box (pid {box.process.pid}) runs on {box.state} already" in done.stderr
     assert box.riad("status").returncode == 0
+
+
+def test_whoever_asks_about_a_box_keeps_none_from_starting(make_box):
+    """`riad status` at the wrong moment; anybody may read the lock."""
+    box = make_box()
+    box.stop()
+    with open(box.state / "run" / "lock", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        box.start()
+        assert box.riad("status").returncode == 0
 
 
 @pytest.mark.parametrize(
