@@ -34,6 +34,8 @@
 #define OWN_LATENESS_MS 1000
 /* status.json is not written more often than this, whatever a service says. */
 #define PUBLISH_MS 100
+/* And if it could not be written, tried again as often. */
+#define REPUBLISH_MS 1000
 
 #define SIGNALS_TOKEN SERVICE_COUNT /* in epoll, behind the services */
 
@@ -46,7 +48,7 @@ struct keeper {
     const char *path; /* of the configuration */
     int lock, signals;
     enum keeper_phase phase;
-    bool announced;
+    bool announced, stale; /* stale: status.json tells what was */
     int64_t announce_ms, publish_ms, watchdog_ms, watchdog_every_ms; /* monotonic */
 };
 
@@ -219,9 +221,13 @@ static void put_missing(struct buf *out, const struct keeper *keeper)
 
 static void publish(struct keeper *keeper, int64_t now_ms)
 {
-    keeper->keeping.changed = false;
-    keeper->publish_ms = now_ms + PUBLISH_MS;
-    (void)publish_write(&keeper->keeping, keeper->services, keeper->announced);
+    bool failed = publish_write(&keeper->keeping, keeper->services, keeper->announced) < 0;
+
+    if (failed && !keeper->stale)
+        log_errno("cannot publish run/status.json, so `riad status` tells what was before");
+    keeper->stale = failed;
+    keeper->keeping.changed = failed;
+    keeper->publish_ms = now_ms + (failed ? REPUBLISH_MS : PUBLISH_MS);
 }
 
 /* The line itself begins with `ready`, whatever the log's lines look like. */

@@ -233,6 +233,7 @@ static char *find_obstacle(const struct kept *kept, const char *program)
     return NULL;
 }
 
+/* 0, or -1, logged; what is open in pair is the caller's. */
 static int open_channel(struct kept *kept, int pair[2])
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = kept->id};
@@ -243,11 +244,18 @@ static int open_channel(struct kept *kept, int pair[2])
     }
     if (epoll_ctl(kept->keeping->epoll, EPOLL_CTL_ADD, pair[0], &event) < 0) {
         log_errno("cannot wait for %s", name_of(kept));
-        fs_close(pair[0]);
-        fs_close(pair[1]);
         return -1;
     }
     return 0;
+}
+
+/* The machine has no process or descriptor to give, which has been logged. */
+static void tell_starved(struct kept *kept)
+{
+    char text[KEPT_TEXT_MAX];
+
+    snprintf(text, sizeof text, "cannot be started: %s", strerror(errno));
+    set_text(kept, text);
 }
 
 /* 0, or -1: text says why. */
@@ -262,16 +270,18 @@ static int launch(struct kept *kept)
         set_text(kept, obstacle);
         goto out;
     }
-    if (kept_listen(kept) < 0 || open_channel(kept, pair) < 0)
+    if (kept_listen(kept) < 0)
         goto out;
-    kept->pid = start_process(kept, program, pair[1]);
-    fs_close(pair[1]);
-    kept->fd = pair[0];
+    if (open_channel(kept, pair) == 0)
+        kept->pid = start_process(kept, program, pair[1]);
     if (kept->pid < 0) {
-        fs_close(kept->fd);
-        kept->fd = -1;
+        tell_starved(kept);
+        fs_close(pair[0]);
+        fs_close(pair[1]);
         goto out;
     }
+    fs_close(pair[1]);
+    kept->fd = pair[0];
     if (kept->started && kept->failures > 0)
         kept->restarts++;
     kept->started = true;

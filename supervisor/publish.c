@@ -101,6 +101,21 @@ static int replace(const char *path, const char *aside, const struct buf *text)
     return result < 0 ? -1 : rename(aside, path);
 }
 
+/* Where there is no room for a second file: over the old one, which has its own. Whoever reads just
+ * then may have to read again. */
+static int overwrite(const char *path, const struct buf *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    int result = fd < 0 ? -1 : fallocate(fd, 0, 0, (off_t)text->len);
+
+    if (result == 0)
+        result = fs_write_all(fd, text->data, text->len);
+    if (result == 0)
+        result = ftruncate(fd, (off_t)text->len);
+    fs_close(fd);
+    return result;
+}
+
 int publish_write(const struct keeping *keeping, const struct kept *services, bool ready)
 {
     char *path = config_path(&keeping->config, "run/status.json");
@@ -112,7 +127,7 @@ int publish_write(const struct keeping *keeping, const struct kept *services, bo
     publish_put(&text, keeping, services, ready);
     result = replace(path, aside, &text);
     if (result < 0)
-        log_errno("cannot publish %s", path);
+        result = overwrite(path, &text);
     buf_done(&text);
     free(aside);
     free(path);

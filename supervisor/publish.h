@@ -19,7 +19,7 @@
 void publish_put(struct buf *out, const struct keeping *keeping, const struct kept *services,
                  bool ready);
 
-/* Replaces the file. 0, or -1, logged. */
+/* Replaces the file. 0, or -1 with errno: it still tells what was before. */
 int publish_write(const struct keeping *keeping, const struct kept *services, bool ready);
 /* Removes it. */
 void publish_remove(const struct keeping *keeping);

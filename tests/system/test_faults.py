@@ -17,7 +17,7 @@ import threading
 import time
 
 import pytest
-from conftest import BUILD, PATIENCE, SERVICES, descendants, needs, program, wait_for
+from conftest import BUILD, PATIENCE, SERVICES, descendants, needs, needs_root, program, wait_for
 from lan import Lan
 from upstream import Repository, Upstream, cache_path, digests
 
@@ -189,6 +189,43 @@ def test_riad_dhcp_without_descriptors_starts_dnsmasq_when_there_are_some(make_b
         assert guest.lease("laptop") == before
         assert box.pid("dhcp") == pid
         calm(box)
+
+
+def test_a_keeper_without_descriptors_says_so_and_goes_on_when_there_are_some(box):
+    keeper = box.process.pid
+    others, allowed = pids(box, {"mirror"}), resource.prlimit(keeper, resource.RLIMIT_NOFILE)
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, (3, allowed[1]))
+    pid = box.kill("mirror")
+    box.wait_log("cannot publish")
+    calm(box, 2.5)
+    assert box.log().count("cannot publish") == 1
+    held = {int(fd) for fd in os.listdir(f"/proc/{keeper}/fd")}
+    first = next(fd for fd in range(1024) if fd not in held)
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, (first + 1, allowed[1]))  # one, enough to say so
+    wait_for(lambda: "cannot be started: Too many open files" in box.riad("status").stdout, "the reason to be told")
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, allowed)
+    box.wait_service("mirror", not_pid=pid)
+    assert pids(box, {"mirror"}) == others
+
+
+def test_what_status_says_is_true_on_a_full_disk(make_box):
+    needs_root()
+    box = make_box(start=False)
+    box.state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "none", box.state], check=True)
+    try:
+        box.start()
+        with open(box.state / "filling", "wb", buffering=0) as file:
+            with pytest.raises(OSError):
+                while file.write(bytes(4096)):
+                    pass
+        old = box.kill("mirror")
+        box.wait_service("mirror", not_pid=old)
+        (box.state / "filling").unlink()
+        box.restart_service("web")
+        box.stop()
+    finally:
+        subprocess.run(["umount", "-l", box.state], check=True)
 
 
 # ---- dying and hanging ----
