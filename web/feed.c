@@ -14,11 +14,13 @@
 #include <string.h>
 #include <time.h>
 
-#define PLACES    1024         /* pieces of news kept */
-#define BLOCK_MAX (128 * 1024) /* bytes of one: a long message, or a crowd */
-#define CROWD_MAX 200          /* names that are sent to everybody */
-#define BATCH_MAX (512 * 1024) /* bytes that one wait hands over */
-#define KICKS     64           /* that are remembered */
+#define PLACES     1024                       /* pieces of news kept */
+#define BLOCK_MAX  (128 * 1024)               /* bytes of one: a long message, or a crowd */
+#define CROWD_MAX  200                        /* names that are sent to everybody */
+#define BYTES_MAX  (8 * 1024 * 1024)          /* of all that are kept */
+#define BATCH_MAX  (FEED_OUT_MAX - BLOCK_MAX) /* bytes from which on a wait hands over no more */
+#define COMING_MAX (BLOCK_MAX / 2)            /* bytes from which on no further arrival is told */
+#define KICKS      64                         /* that are remembered */
 
 /* One piece of news. */
 struct news {
@@ -34,7 +36,8 @@ static struct {
     pthread_cond_t more;
     bool started, stopped;
     int64_t seen;          /* the last event */
-    int64_t end;           /* the place behind the newest piece */
+    int64_t begin, end;    /* the places of the oldest piece and behind the newest */
+    size_t bytes;          /* of all pieces */
     int64_t rights;        /* counts whatever may change who somebody is */
     int64_t kicked[KICKS]; /* whose sessions a host has ended */
     int64_t kick_end;      /* the place behind the newest of them */
@@ -75,12 +78,18 @@ void feed_stop(void)
     pthread_mutex_unlock(&feed.lock);
 }
 
+static void forget_oldest(void)
+{
+    struct news *place = &feed.news[feed.begin++ % PLACES];
+    feed.bytes -= place->length;
+    free(place->text);
+    *place = (struct news){0};
+}
+
 void feed_end(void)
 {
-    for (size_t i = 0; i < PLACES; i++) {
-        free(feed.news[i].text);
-        feed.news[i] = (struct news){0};
-    }
+    while (feed.begin < feed.end)
+        forget_oldest();
     free(feed.coming);
     feed.coming = NULL;
     feed.started = false;
@@ -111,10 +120,10 @@ static void publish(const struct buf *block, struct news news)
     news.text = mem_dup_bytes(block->data, block->len);
     news.length = block->len;
     pthread_mutex_lock(&feed.lock);
-    struct news *place = &feed.news[feed.end % PLACES];
-    free(place->text);
-    *place = news;
-    feed.end++;
+    while (feed.end - feed.begin == PLACES || feed.bytes + news.length > BYTES_MAX)
+        forget_oldest();
+    feed.news[feed.end++ % PLACES] = news;
+    feed.bytes += news.length;
     pthread_mutex_unlock(&feed.lock);
 }
 
@@ -246,7 +255,7 @@ static void put_coming(struct store *store)
               "LEFT JOIN person ON person.id = person_id WHERE touched_at > ? "
               "ORDER BY arrival.id LIMIT 50",
               "i", when_wall_ms() - 15000);
-    while (rows_next(&rows) == 1) {
+    while (data.len < COMING_MAX && rows_next(&rows) == 1) {
         json_object(&data, NULL);
         json_int(&data, "id", rows_int(&rows, 0));
         json_string(&data, "path", rows_text(&rows, 1));
@@ -444,7 +453,7 @@ enum feed_got feed_wait(struct feed_reader *reader, struct buf *out, int timeout
         } else if (reader->rights != feed.rights) {
             reader->rights = feed.rights;
             got = FEED_RIGHTS;
-        } else if (feed.end - reader->place > PLACES) {
+        } else if (reader->place < feed.begin) {
             reader->place = feed.end;
             got = FEED_LOST;
         } else {

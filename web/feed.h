@@ -61,6 +61,7 @@ enum feed_got {
     FEED_LOST,   /* the place is gone: send an `again` and what the store has after last */
     FEED_STOP    /* go */
 };
+#define FEED_OUT_MAX (256 * 1024) /* bytes that out must have room for */
 enum feed_got feed_wait(struct feed_reader *reader, struct buf *out, int timeout_ms);
 
 /* How many follow now, for the page and the metrics. */

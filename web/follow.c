@@ -19,8 +19,7 @@
 
 #define LOOK_MS    5000  /* how often a silent follower looks whether its client is there */
 #define COMMENT_MS 20000 /* how long nothing is sent at most */
-#define BLOCKS_MAX (1024 * 1024 * 2) /* of one send */
-#define PAGE_SIZE  200               /* messages of the store at once */
+#define PAGE_SIZE  200   /* messages of the store at once, fewer if they are long */
 
 struct follower {
     struct call *call;
@@ -61,7 +60,12 @@ static int catch_up(struct follower *follower)
                                       .limit = PAGE_SIZE};
         if (call->store == NULL && call_acquire(call) == -1)
             return -1;
-        int result = conversation_read(call->store, &query, put_missed, follower);
+        int result;
+        do {
+            buf_clear(&follower->out);
+            follower->reader.last = last;
+            result = conversation_read(call->store, &query, put_missed, follower);
+        } while (follower->out.overflowed && (query.limit /= 2) > 0);
         call_release(call);
         if (result == -1 || follower->out.overflowed)
             return -1;
@@ -188,7 +192,7 @@ void talk_follow(struct call *call)
     }
     if (!http_hold(call->http) || prepare(&follower) == -1)
         return;
-    buf_init(&follower.out, BLOCKS_MAX);
+    buf_init(&follower.out, FEED_OUT_MAX);
     if (!follower.files)
         appear(&follower);
     call_release(call);

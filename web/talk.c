@@ -14,8 +14,9 @@
 #include <string.h>
 
 #define PANEL_MESSAGES 50
-#define PANEL_MAX      (1024 * 1024)
-#define JSON_MAX       (4 * 1024 * 1024)
+#define PANEL_MAX      (512 * 1024)
+#define SAID_MAX       (256 * 1024) /* of it: the longest message fits, escaped */
+#define JSON_MAX       (1024 * 1024)
 
 /* ---- what is asked for ---- */
 
@@ -116,6 +117,9 @@ static void same_view(const struct talk_wish *wish, struct buf *out)
     }
 }
 
+#define TABS_MAX (64 * 1024)
+#define TAB_MAX  512
+
 struct tabs {
     struct buf *out;
     const struct talk_wish *wish;
@@ -125,6 +129,8 @@ struct tabs {
 static void put_tab(void *context, const struct room *room)
 {
     struct tabs *tabs = context;
+    if (tabs->out->max - tabs->out->len < TAB_MAX)
+        return; /* there is no limit to rooms; those that are not shown have their address */
     buf_puts(tabs->out, "<a href=\"/chat?room=");
     url_encode(tabs->out, room->name, false);
     buf_printf(tabs->out, "\" data-room=\"%s\"%s>", room->name,
@@ -226,11 +232,25 @@ static void put_words(void *context, const struct message *message)
         words_list_put(&words->list, message);
 }
 
+/* Fills words with as many as there is room for: what people say may grow tenfold by its escapes,
+ * and nobody shall make the page too large for all. wish->query.limit says then how many. */
+static void read_words(struct call *call, struct talk_wish *wish, struct panel_words *words)
+{
+    const struct words_list empty = words->list;
+    feed_ignored_of(call->store, wish->query.reader_id, &words->ignored);
+    do {
+        words->list = empty;
+        buf_clear(empty.out);
+        conversation_read(call->store, &wish->query, put_words, words);
+    } while (empty.out->overflowed && (wish->query.limit /= 2) > 0);
+}
+
 void talk_panel(struct call *call, const struct talk_wish *wish, struct buf *out)
 {
     struct buf said, rooms;
-    buf_init(&said, PANEL_MAX);
-    buf_init(&rooms, 64 * 1024);
+    buf_init(&said, SAID_MAX);
+    buf_init(&rooms, TABS_MAX);
+    struct talk_wish shown = *wish;
     struct panel_words words = {
         .list = {.out = &said,
                  .reader = call->visitor.known ? call->visitor.person.name : "",
@@ -241,10 +261,9 @@ void talk_panel(struct call *call, const struct talk_wish *wish, struct buf *out
     room_list(call->store, put_tab, &tabs);
     if (tabs.count < 2 && wish->room.id == ROOM_LOBBY)
         buf_clear(&rooms);
-    feed_ignored_of(call->store, wish->query.reader_id, &words.ignored);
     if (wish->trouble == NULL)
-        conversation_read(call->store, &wish->query, put_words, &words);
-    panel_fill(call, wish, out, &words.list, &rooms);
+        read_words(call, &shown, &words);
+    panel_fill(call, &shown, out, &words.list, &rooms);
     buf_done(&said);
     buf_done(&rooms);
 }
@@ -301,15 +320,17 @@ void talk_messages(struct call *call)
         return;
     }
     buf_init(&json, JSON_MAX);
-    json_object(&json, NULL);
-    json_array(&json, "messages");
-    int result = conversation_read(call->store, &wish.query, put_json, &json);
-    json_close(&json, ']');
-    json_close(&json, '}');
+    int result;
+    do {
+        buf_clear(&json);
+        json_object(&json, NULL);
+        json_array(&json, "messages");
+        result = conversation_read(call->store, &wish.query, put_json, &json);
+        json_close(&json, ']');
+        json_close(&json, '}');
+    } while (json.overflowed && (wish.query.limit /= 2) > 0);
     if (result == -1)
         reply_error(call->http, 500, "The conversation cannot be read now.");
-    else if (json.overflowed)
-        reply_error(call->http, 413, "That is too much at once: ask with a smaller limit.");
     else
         reply_json(call->http, 200, &json);
     buf_done(&json);

@@ -269,6 +269,29 @@ def test_other_sites_cannot_write(box):
     assert b"You are lea" in body
 
 
+def test_words_that_grow_by_their_escapes_break_nothing(box):
+    """A page shows as many of the newest as it has room for, an answer holds as many, and who
+    resumes gets all of them."""
+    cookie = take_name(box, "grower")
+    before = said(box, cookie, "before them")
+    ids = [said(box, cookie, f"http://{'&' * 8100}{n}") for n in range(60)]
+    html = {"Accept": "text/html"}
+    for path in ("/", "/chat", "/chat?limit=1000"):
+        status, _, page = box.request("GET", path, headers=html)
+        page = page.decode()
+        shown = [int(number) for number in re.findall(r"<li id=m(\d+)", page)]
+        assert status == 200 and shown == ids[-len(shown) :], path
+        assert f"before={shown[0]}" in page and "Made by riad" in page and len(page) < 600_000
+        assert box.request("GET", f"/chat?before={shown[0]}", headers=html)[0] == 200
+    for query in ("limit=60", "limit=1000"):
+        got = [one["id"] for one in read(box, query)]
+        assert got and got == ids[-len(got) :], query
+    got = [one["id"] for one in read(box, f"after={before}&limit=1000")]
+    assert got and got == ids[: len(got)]
+    with Follower(box, "-H", f"Last-Event-ID: {before}") as follower:
+        wait_for(lambda: [number for number, _ in follower.messages()] == ids, "all of them")
+
+
 def test_reading_back(box):
     cookie = take_name(box, "max")
     numbers = [said(box, cookie, f"number {n}") for n in range(10)]
