@@ -11,6 +11,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define WINDOW_MS     20000 /* over which HTTP_MIN_RATE is averaged */
 #define STALL_MS      30000 /* a client that takes nothing for so long is gone */
 #define BUFFERED_MAX  16384 /* what civetweb may hold of a body: its max_request_size */
+#define BLIND_READ    1024
 #define SENDFILE_STEP (1 << 20)
 #define DRAIN_BYTES   (256 * 1024)
 #define LINGER_BYTES  (4 << 20)
@@ -75,12 +77,17 @@ int wire_fd(struct wire *wire)
 
 /* ---- the watch ---- */
 
+/* How much of struct tcp_info is looked at; a kernel may know less of it. */
+#define TOLD_SIZE                                                                                  \
+    (offsetof(struct tcp_info, tcpi_bytes_received) +                                              \
+     sizeof(((struct tcp_info *)0)->tcpi_bytes_received))
+
 static uint64_t bytes_passed(int fd, bool sending)
 {
     struct tcp_info info;
     socklen_t size = sizeof info;
     memset(&info, 0, sizeof info);
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 || size < TOLD_SIZE)
         return UINT64_MAX;
     return sending ? info.tcpi_bytes_acked : info.tcpi_bytes_received;
 }
@@ -145,27 +152,35 @@ static int64_t queued(const struct wire *wire)
 
 /* What civetweb read ahead of the body together with the head, which it does not tell: all that
  * the connection brought, less what lies in the socket and what earlier requests and this head took
- * of it. 0 if that cannot be known. */
-static int64_t buffered(struct wire *wire)
+ * of it. Where that cannot be known, as behind a chunked body: 0, and the most that it may be. */
+static void count_buffered(struct wire *wire)
 {
     const struct wire_peer *peer = peer_of(wire);
     if (wire->buffered != WIRE_UNKNOWN)
-        return wire->buffered;
+        return;
     wire->buffered = 0;
+    wire->buffered_most = BUFFERED_MAX;
     uint64_t brought = bytes_passed(wire->fd, false);
     if (!peer->exact || brought == UINT64_MAX)
-        return 0;
+        return;
     int64_t ahead = (int64_t)(brought - peer->consumed - wire->head_size) - queued(wire);
-    if (ahead > 0 && ahead <= BUFFERED_MAX)
-        wire->buffered = ahead;
-    return wire->buffered;
+    if (ahead <= BUFFERED_MAX)
+        wire->buffered = wire->buffered_most = ahead > 0 ? ahead : 0;
+}
+
+/* Whether civetweb may have bytes of the body that are not known to be there. */
+static bool may_be_buffered(struct wire *wire)
+{
+    count_buffered(wire);
+    return wire->taken < wire->buffered_most;
 }
 
 /* How many bytes of the body are certainly there. civetweb returns only when it has all that it was
  * asked for, so it is never asked for more. Of a chunked body, six bytes carry one at least. */
 static int64_t there(struct wire *wire)
 {
-    int64_t ahead = buffered(wire) - wire->taken, count = queued(wire);
+    count_buffered(wire);
+    int64_t ahead = wire->buffered - wire->taken, count = queued(wire);
     if (wire->head.length < 0)
         return count / 6;
     count += ahead > 0 ? ahead : 0;
@@ -187,10 +202,8 @@ static int say_continue(struct wire *wire)
 bool wire_wait(struct wire *wire, int timeout_ms)
 {
     if (wire->complete || wire->broken || say_continue(wire) < 0 || wire_fd(wire) < 0 ||
-        there(wire) > 0 || (wire->head.length >= 0 && wire->taken == wire->head.length))
-        return true;
-    /* Of what civetweb has of a chunked body, little is known until it is surely used up. */
-    if (wire->head.length < 0 && wire->taken < buffered(wire))
+        there(wire) > 0 || (wire->head.length >= 0 && wire->taken == wire->head.length) ||
+        may_be_buffered(wire))
         return true;
     struct pollfd state = {.fd = wire->fd, .events = POLLIN};
     watch_begin(wire, false);
@@ -201,11 +214,10 @@ bool wire_wait(struct wire *wire, int timeout_ms)
 
 static size_t how_many(struct wire *wire, size_t size)
 {
-    if (wire_fd(wire) < 0)
-        return size < 1024 ? size : 1024;
-    int64_t ready = there(wire);
-    if (ready < 1)
-        ready = 1;
+    bool seen = wire_fd(wire) >= 0;
+    int64_t ready = seen ? there(wire) : 0;
+    if (ready < 1) /* blindly: more than a byte only where it cannot wait for a chunk in vain */
+        ready = !seen || (wire->head.length >= 0 && may_be_buffered(wire)) ? BLIND_READ : 1;
     return (size_t)ready < size ? (size_t)ready : size;
 }
 

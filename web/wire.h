@@ -56,8 +56,9 @@ struct wire {
     int fd;       /* WIRE_UNKNOWN not looked for yet, -1 not to be had */
 
     /* the body */
-    int64_t taken;    /* bytes read of it */
-    int64_t buffered; /* of it in civetweb's hands at the start; WIRE_UNKNOWN not asked yet */
+    int64_t taken;         /* bytes read of it */
+    int64_t buffered;      /* of it in civetweb's hands at the start; WIRE_UNKNOWN not asked yet */
+    int64_t buffered_most; /* more than buffered where that cannot be known */
     size_t head_size;
     bool continued; /* 100 was sent, or a final answer was */
     bool complete;  /* read to its end */

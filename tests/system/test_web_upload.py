@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from conftest import Box, wait_for
+from conftest import PATIENCE, Box, wait_for
 
 tusclient = pytest.importorskip("tusclient.client", reason="python3-tuspy is not installed")
 
@@ -56,6 +56,24 @@ def test_what_many_uploads_needed_is_closed_behind_them(web):
         assert raw.recv(100).startswith(b"HTTP/1.1 201")
         raw.close()
     wait_for(lambda: stores_open(web) <= before + 8, "the spare ones to be closed", 30)
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_body_behind_a_chunked_one_on_the_same_connection(web, framing):
+    """What the web server read ahead together with a head is unknown there; nobody waits for it."""
+    with socket.create_connection(("127.0.0.1", web.web_port), 15 * PATIENCE) as raw:
+        chunked = b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        raw.sendall(b"PUT /before.txt HTTP/1.1\r\nHost: localhost\r\n" + chunked)
+        assert raw.recv(4096).split()[1] in (b"200", b"201")
+        for size in (1, 300, 9000):
+            body = os.urandom(size)
+            framed = b"Content-Length: %d\r\n\r\n%b" % (size, body)
+            if framing == "chunked":
+                framed = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (size, body)
+            name = f"behind-{framing}-{size}"
+            raw.sendall(b"PUT /%b HTTP/1.1\r\nHost: localhost\r\n" % name.encode() + framed)
+            assert raw.recv(4096).split()[1] in (b"200", b"201")
+            assert web.request("GET", f"/files/{name}")[2] == body
 
 
 def test_curl_drops_a_file_and_gets_it_back(web, tmp_path):
