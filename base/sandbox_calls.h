@@ -107,11 +107,13 @@ static const struct sandbox_closer closer_alone[] = {
 };
 
 /* And who does not reach out: MSG_FASTOPEN connects what was a client's or has listened, a pair of
- * datagrams sends to any socket that has a name, and the probe stays the socket that it is. */
+ * datagrams sends to any socket that has a name, one of another family is two sockets of it before
+ * the kernel sees that there is no such pair, and the probe stays the socket that it is. */
 static const struct sandbox_closer closer_inward[] = {
     {SYS_sendto, 3, REFUSE_BITS, MSG_FASTOPEN},
     {SYS_sendmsg, 2, REFUSE_BITS, MSG_FASTOPEN},
     {SYS_sendmmsg, 3, REFUSE_BITS, MSG_FASTOPEN},
+    {SYS_socketpair, 0, REFUSE_OTHERS, AF_UNIX},
     {SYS_socketpair, 1, REFUSE_BITS, SOCK_DGRAM},
     {SYS_connect, 0, REFUSE_OTHERS, VALUE_PROBE},
     {SYS_close, 0, REFUSE_VALUE, VALUE_PROBE},

@@ -64,6 +64,14 @@ static int connected(int family, int kind)
     return result;
 }
 
+/* Where there is no such pair the kernel says so of two sockets that it has made. */
+static int paired(int family)
+{
+    int pair[2];
+
+    return socketpair(family, SOCK_STREAM, 0, pair) < 0 && errno != EOPNOTSUPP ? -1 : 0;
+}
+
 static void say(char *line, size_t size, const char *what, int result)
 {
     size_t length = strlen(line);
@@ -140,6 +148,7 @@ static void attempt(int number, siginfo_t *info, void *context)
     say(line, sizeof line, "socket", connected(AF_INET, SOCK_STREAM));
     say(line, sizeof line, "datagram", connected(AF_INET, SOCK_DGRAM));
     say(line, sizeof line, "unix", connected(AF_UNIX, SOCK_STREAM));
+    say(line, sizeof line, "pair", paired(AF_INET));
     say(line, sizeof line, "kill", kill(getppid(), 0));
     say(line, sizeof line, "trace", (int)ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
     say(line, sizeof line, "root", setuid(0));

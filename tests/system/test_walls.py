@@ -18,9 +18,9 @@ SETGID = 0x40  # as root dnsmasq insists on setting its groups
 MAY = {
     "chat": set(),
     "web": set(),
-    "mirror": {"socket", "datagram", "unix"},  # the only one that reaches out
+    "mirror": {"socket", "datagram", "unix", "pair"},  # the only one that reaches out
     # dnsmasq, and the LAN; what it may signal are processes of its own account
-    "dhcp": {"socket", "datagram", "unix", "fork", "signal", "owner", "limit"},
+    "dhcp": {"socket", "datagram", "unix", "pair", "fork", "signal", "owner", "limit"},
 }
 
 
