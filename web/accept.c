@@ -15,9 +15,15 @@
 #define DEFER_ACCEPT_S 15
 #define PAUSE_NS       100000000L
 
-void accept_prepare(struct accept *doors, const int *listens, size_t count)
+/* Of the connections that can be served at once. There is one web in a process: accept has no other
+ * way to it. */
+static struct share *connections;
+
+void accept_prepare(struct accept *doors, const int *listens, size_t count, int most)
 {
     int defer = DEFER_ACCEPT_S;
+    share_free(connections);
+    connections = share_new(most);
     doors->listens = listens;
     doors->count = count;
     for (size_t i = 0; i < count; i++) {
@@ -75,11 +81,22 @@ static void turn_away(int fd)
     close(fd);
 }
 
+/* The box itself, its probe or an organiser's proxy, is never turned away. */
+static bool may_come(struct in_addr address)
+{
+    return share_take(connections, address, address.s_addr == htonl(INADDR_LOOPBACK));
+}
+
+void accept_gone(struct in_addr address)
+{
+    share_give(connections, address);
+}
+
 /* For civetweb, as the header tells. */
 int accept(int fd, __SOCKADDR_ARG peer, socklen_t *restrict length)
 {
     int accepted = accept4(fd, peer, length, SOCK_CLOEXEC);
-    if (accepted >= 0 && !share_take(peer.__sockaddr_in__->sin_addr)) {
+    if (accepted >= 0 && !may_come(peer.__sockaddr_in__->sin_addr)) {
         turn_away(accepted);
         errno = ECONNABORTED;
         return -1;

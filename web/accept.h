@@ -11,6 +11,7 @@
 #ifndef WEB_ACCEPT_H
 #define WEB_ACCEPT_H
 
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,11 +28,14 @@ struct accept {
 
 /* Before mg_start, with all listening sockets that the process has. Silent connections are not
  * accepted for some seconds (TCP_DEFER_ACCEPT): each would hold a thread. count: at most
- * ACCEPT_MAX. */
-void accept_prepare(struct accept *doors, const int *listens, size_t count);
+ * ACCEPT_MAX. most: connections that can be served at once. */
+void accept_prepare(struct accept *doors, const int *listens, size_t count, int most);
 
 /* In civetweb's callback init_thread with type 0; sets adopted when all took their places. */
 void accept_adopt(struct accept *doors);
+
+/* A connection of that address has ended. */
+void accept_gone(struct in_addr address);
 
 /* From now on nobody is accepted: whoever comes waits in the sockets' backlog, which the keeper
  * holds open, for the next riad-web. */

@@ -127,6 +127,7 @@ void api_people(struct call *call)
     int result = presence_list(call->store, put_presence, &out);
     json_close(&out, ']');
     json_close(&out, '}');
+    call_release(call);
     if (result < 0)
         reply_error(call->http, 500, "Who is here cannot be read just now.");
     else
@@ -217,6 +218,7 @@ void api_files(struct call *call)
         result = drop_coming_list(call->drop, &call->visitor.actor, put_coming, &out);
     json_close(&out, ']');
     json_close(&out, '}');
+    call_release(call);
     if (result < 0)
         reply_error(call->http, 500, "The list of files cannot be read just now.");
     else

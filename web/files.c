@@ -128,6 +128,7 @@ static int follow(struct call *call, const char *path)
         return 1;
     }
     struct media media = media_of(coming.path);
+    call_release(call);
     reply_begin(call->http, 200, media.type);
     reply_peoples_bytes(call->http, coming.path, media.shown);
     reply_header(call->http, "Cache-Control", "no-store");

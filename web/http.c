@@ -5,7 +5,6 @@
 #include "base/when.h"
 #include "web/accept.h"
 #include "web/reply.h"
-#include "web/share.h"
 #include "web/url.h"
 #include "web/wire.h"
 
@@ -295,7 +294,7 @@ static void connection_closed(const struct mg_connection *connection)
     struct http *http = mg_get_user_context_data(connection);
     struct in_addr address = {0};
     inet_pton(AF_INET, mg_get_request_info(connection)->remote_addr, &address);
-    share_give(address);
+    accept_gone(address);
     atomic_fetch_sub(&http->open, 1);
 }
 
@@ -320,8 +319,8 @@ static void *init_thread(const struct mg_context *context, int type)
 
 static void prepare(struct http *http)
 {
-    share_open(http->options.threads);
-    accept_prepare(&http->doors, http->options.listens, http->options.listen_count);
+    accept_prepare(&http->doors, http->options.listens, http->options.listen_count,
+                   http->options.threads);
     http->slots = mem_array((size_t)http->options.threads, sizeof *http->slots);
     for (int i = 0; i < http->options.threads; i++) {
         pthread_mutex_init(&http->slots[i].lock, NULL);

@@ -63,6 +63,7 @@ void page_reply(struct call *call, int status, const char *heading, const char *
         reply_own_page_to(call->http, buf_text(&forms));
         buf_done(&forms);
         reply_header(call->http, "Vary", "Accept, Cookie");
+        call_release(call);
         reply_end(call->http, out.data, out.len);
     }
     buf_done(&out);

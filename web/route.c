@@ -6,6 +6,7 @@
 #include "web/host.h"
 #include "web/hot.h"
 #include "web/page.h"
+#include "web/turn.h"
 #include "web/web.h"
 
 #include <stdio.h>
@@ -237,6 +238,21 @@ static void answer_row(struct call *call, const struct route *row)
     row->handler(call);
 }
 
+/* Whoever sends a body comes at their own pace, and who asks whether the web works is the keeper:
+ * neither waits for a turn. false: the answer has been given. */
+static bool take_turn(struct call *call)
+{
+    if (call->http->length != 0 || strcmp(call->http->path, "/healthz") == 0)
+        return true;
+    call->turn = turn_take(call->http->address);
+    if (!call->turn) {
+        reply_extra(call->http, "Retry-After", "5");
+        reply_error(call->http, 503,
+                    "The box has very much to do just now; try again in a moment.");
+    }
+    return call->turn;
+}
+
 static void dispatch(struct call *call)
 {
     unsigned allow = 0;
@@ -245,6 +261,8 @@ static void dispatch(struct call *call)
         wrong_method(call, allow);
     else if (row == NULL)
         reply_error(call->http, 404, "There is nothing at this address.");
+    else if (!take_turn(call))
+        return;
     else if (call_acquire(call) < 0 || visitor_of(call->http, call->store, &call->visitor) < 0)
         reply_error(call->http, 503, "The box cannot read its store just now; the log says why.");
     else if (!guesses_too_much(call)) {

@@ -28,6 +28,7 @@ struct call {
     struct drop *drop;
     struct visitor visitor;
     struct desk *desk; /* web.c's */
+    bool turn;         /* has one, see turn.h; to the first call_release */
     const char *rest;  /* what the pattern's end stood for */
 };
 
@@ -57,8 +58,8 @@ extern const struct route page_routes[];
 
 /*
  * Gives store and drop back early (both are NULL then). Few connections to the store serve all
- * threads: whoever is about to send for a long time, or to wait, gives them back first and takes
- * them again for each look with call_acquire (0, or -1: failed).
+ * threads: whoever is about to send much or for a long time, or to wait, gives them back first, and
+ * with them the turn, and takes them again for each look with call_acquire (0, or -1: failed).
  */
 void call_release(struct call *call);
 int call_acquire(struct call *call);

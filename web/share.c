@@ -10,65 +10,71 @@ struct holder {
     int count;
 };
 
-static struct {
+struct share {
     pthread_mutex_t lock;
     struct holder *holders; /* each has one at least */
     int holder_count, room;
-    int connections, taken;
-} share = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    int count, taken;
+};
 
-void share_open(int connections)
+struct share *share_new(int count)
 {
-    pthread_mutex_lock(&share.lock);
-    free(share.holders);
-    share.holders = NULL;
-    share.holder_count = share.room = share.taken = 0;
-    share.connections = connections;
-    pthread_mutex_unlock(&share.lock);
+    struct share *share = mem_alloc(sizeof *share);
+    pthread_mutex_init(&share->lock, NULL);
+    share->count = count;
+    return share;
 }
 
-static struct holder *find(struct in_addr address)
+void share_free(struct share *share)
 {
-    for (int i = 0; i < share.holder_count; i++)
-        if (share.holders[i].address.s_addr == address.s_addr)
-            return &share.holders[i];
+    if (share == NULL)
+        return;
+    pthread_mutex_destroy(&share->lock);
+    free(share->holders);
+    free(share);
+}
+
+static struct holder *find(struct share *share, struct in_addr address)
+{
+    for (int i = 0; i < share->holder_count; i++)
+        if (share->holders[i].address.s_addr == address.s_addr)
+            return &share->holders[i];
     return NULL;
 }
 
-static struct holder *add(struct in_addr address)
+static struct holder *add(struct share *share, struct in_addr address)
 {
-    if (share.holder_count == share.room) {
-        share.room = share.room == 0 ? 64 : 2 * share.room;
-        share.holders = mem_resize(share.holders, (size_t)share.room, sizeof *share.holders);
+    if (share->holder_count == share->room) {
+        share->room = share->room == 0 ? 64 : 2 * share->room;
+        share->holders = mem_resize(share->holders, (size_t)share->room, sizeof *share->holders);
     }
-    struct holder *holder = &share.holders[share.holder_count++];
+    struct holder *holder = &share->holders[share->holder_count++];
     *holder = (struct holder){.address = address};
     return holder;
 }
 
-bool share_take(struct in_addr address)
+bool share_take(struct share *share, struct in_addr address, bool always)
 {
-    pthread_mutex_lock(&share.lock);
-    struct holder *holder = find(address);
-    bool may = holder == NULL || address.s_addr == htonl(INADDR_LOOPBACK) ||
-               holder->count < share.connections - share.taken;
+    pthread_mutex_lock(&share->lock);
+    struct holder *holder = find(share, address);
+    bool may = holder == NULL || always || holder->count < share->count - share->taken;
     if (may) {
-        holder = holder == NULL ? add(address) : holder;
+        holder = holder == NULL ? add(share, address) : holder;
         holder->count++;
-        share.taken++;
+        share->taken++;
     }
-    pthread_mutex_unlock(&share.lock);
+    pthread_mutex_unlock(&share->lock);
     return may;
 }
 
-void share_give(struct in_addr address)
+void share_give(struct share *share, struct in_addr address)
 {
-    pthread_mutex_lock(&share.lock);
-    struct holder *holder = find(address);
+    pthread_mutex_lock(&share->lock);
+    struct holder *holder = find(share, address);
     if (holder != NULL) {
-        share.taken--;
+        share->taken--;
         if (--holder->count == 0)
-            *holder = share.holders[--share.holder_count];
+            *holder = share->holders[--share->holder_count];
     }
-    pthread_mutex_unlock(&share.lock);
+    pthread_mutex_unlock(&share->lock);
 }

@@ -329,6 +329,7 @@ void talk_messages(struct call *call)
         json_close(&json, ']');
         json_close(&json, '}');
     } while (json.overflowed && (wish.query.limit /= 2) > 0);
+    call_release(call);
     if (result == -1)
         reply_error(call->http, 500, "The conversation cannot be read now.");
     else

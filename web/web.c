@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/service.h"
 #include "web/door.h"
+#include "web/turn.h"
 #include "web/url.h"
 
 #include <pthread.h>
@@ -172,6 +173,9 @@ void call_release(struct call *call)
 {
     if (call->desk != NULL)
         desk_give(call->desk);
+    if (call->turn)
+        turn_give(call->http->address);
+    call->turn = false;
     call->desk = NULL;
     call->store = NULL;
     call->drop = NULL;

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from conftest import Box, wait_for
+from conftest import PATIENCE, Box, wait_for
+from test_talk import resident_mb, said, take_name
 
 
 @pytest.fixture(scope="module")
@@ -336,6 +337,29 @@ def test_one_address_leaves_room_for_others(make_box, way):
     with connect(web, "127.0.0.2") as again:
         again.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
         assert status(again.recv(65536)) == 200
+
+
+def test_answers_that_nobody_reads(make_box):
+    """Who asks for as much as there is, again and again, and reads none of it, waits for
+    themselves: others are answered, memory stays low, and the keeper sees a web that works."""
+    web = make_box(chat={"rate": 1000000}, mirror={"enabled": "no"})
+    cookie = take_name(web, "mallory")
+    for _ in range(120):
+        said(web, cookie, 'a"' * 4090)
+    held = []
+    try:
+        for _ in range(400):
+            held.append(connect(web, "127.0.0.2", 2048))
+            held[-1].sendall(b"GET /api/messages?limit=1000 HTTP/1.1\r\n" + HOST + b"\r\n")
+        for _ in range(20):
+            begun = time.monotonic()
+            assert web.request("GET", "/api/messages?limit=1")[0] == 200
+            assert time.monotonic() - begun < 2 * PATIENCE
+        assert resident_mb(web) < 250 * PATIENCE
+        assert web.service("web")["restarts"] == 0
+    finally:
+        for raw in held:
+            raw.close()
 
 
 def test_a_full_box_is_not_a_hung_one(web):

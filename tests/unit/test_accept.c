@@ -49,7 +49,7 @@ static void test_takes_the_places_in_order(void **state)
     struct accept doors = {.adopted = false};
 
     (void)state;
-    accept_prepare(&doors, ours, 2);
+    accept_prepare(&doors, ours, 2, 8);
     theirs[0] = listen_anywhere(&port);
     theirs[1] = listen_anywhere(&port);
     accept_adopt(&doors);
@@ -72,7 +72,7 @@ static void test_a_number_that_was_in_use_before(void **state)
     struct accept doors = {.adopted = false};
 
     (void)state;
-    accept_prepare(&doors, &ours, 1);
+    accept_prepare(&doors, &ours, 1, 8);
     close(file);
     theirs = listen_anywhere(&port);
     assert_int_equal(theirs, file);
@@ -90,7 +90,7 @@ static void test_one_that_is_missing(void **state)
     struct accept doors = {.adopted = false};
 
     (void)state;
-    accept_prepare(&doors, ours, 2);
+    accept_prepare(&doors, ours, 2, 8);
     theirs = listen_anywhere(&port);
     accept_adopt(&doors);
     assert_false(doors.adopted);
