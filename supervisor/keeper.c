@@ -309,9 +309,10 @@ static void stop(struct keeper *keeper)
 {
     if (keeper->phase != PHASE_RUN) {
         log_warn("told to end a second time: killing what still runs");
-        for (int id = 0; id < SERVICE_COUNT; id++)
-            if (keeper->services[id].pid > 0)
-                kept_late(&keeper->services[id]);
+        for (int id = 0; id < SERVICE_COUNT; id++) {
+            kept_happen(&keeper->services[id], LIFE_STOP);
+            kept_happen(&keeper->services[id], LIFE_LATE);
+        }
         return;
     }
     log_info("ending");

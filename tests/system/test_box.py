@@ -407,6 +407,20 @@ def test_a_hung_service_does_not_hold_up_the_end(make_box):
     box.stop()
 
 
+def test_whoever_is_told_twice_ends_at_once_and_blames_nobody(make_box):
+    box = make_box()
+    began = time.monotonic()
+    box.process.send_signal(signal.SIGSTOP)
+    box.process.send_signal(signal.SIGTERM)
+    box.process.send_signal(signal.SIGINT)
+    box.process.send_signal(signal.SIGCONT)
+    assert box.process.wait(10 * PATIENCE) == 0
+    assert time.monotonic() - began < 2 * PATIENCE
+    box.stop()
+    assert "a second time" in box.log()
+    assert not re.search("hung|did not end|killed by", box.log()), box.log()
+
+
 # ---- status ----
 
 
