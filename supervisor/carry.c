@@ -104,10 +104,8 @@ static int gather_here(struct carry *carry, carry_step *gather, const char *path
 {
     char *store = config_path(carry->config, "store/riad.db");
     int result = -1;
-    if (access(store, F_OK)) {
-        log_errno("%s: no box has run with this configuration yet", store);
+    if (command_no_store(store))
         goto out;
-    }
     carry->path = path;
     carry->folder = take_work(path);
     if (carry->folder < 0)

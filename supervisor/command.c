@@ -6,6 +6,8 @@
 #include "supervisor/account.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -284,6 +286,17 @@ int command_become_user(const struct config *config)
     return account_become(&account);
 }
 
+bool command_no_store(const char *path)
+{
+    if (access(path, F_OK) == 0)
+        return false;
+    if (errno == ENOENT)
+        log_error("%s: no box has run with this configuration yet (`riad run` makes it)", path);
+    else
+        log_errno("cannot open the store %s", path);
+    return true;
+}
+
 struct store *command_open_store(const struct config *config)
 {
     char *path = config_path(config, "store/riad.db");
@@ -291,11 +304,8 @@ struct store *command_open_store(const struct config *config)
 
     if (command_become_user(config) < 0)
         goto out;
-    if (access(path, F_OK) < 0) {
-        log_errno("%s: no box has run with this configuration yet (`riad run` makes it)", path);
-        goto out;
-    }
-    store = store_open(path);
+    if (!command_no_store(path))
+        store = store_open(path);
 out:
     free(path);
     return store;

@@ -88,6 +88,9 @@ bool command_agrees(const char *question);
  */
 int command_become_user(const struct config *config);
 
+/* Whether there is no store at path that could be opened, which is logged then. */
+bool command_no_store(const char *path);
+
 /* command_become_user, then the store opened for this command: on a running box it notices what is
  * written within a second. NULL, logged with what to do (no box has run here yet; no rights). */
 struct store *command_open_store(const struct config *config);

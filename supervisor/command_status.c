@@ -29,6 +29,7 @@ struct status {
     bool running;
     struct published box;
     bool has_figures; /* the store could be read */
+    bool has_rights;  /* if it could not, then not for want of the caller's */
     bool has_store;   /* a box has run with this state, or that cannot be seen from here */
     struct figures figures;
     struct reach chat, web;
@@ -65,8 +66,11 @@ static void read_figures(struct status *status)
     struct store *store = NULL;
 
     status->has_store = access(path, F_OK) == 0 || errno != ENOENT;
-    if (command_become_user(status->config) == 0 && access(path, R_OK | W_OK) == 0)
+    status->has_rights = geteuid() == 0;
+    if (command_become_user(status->config) == 0 && access(path, R_OK | W_OK) == 0) {
+        status->has_rights = true;
         store = store_open(path);
+    }
     if (store)
         status->has_figures = figures_read(&status->figures, status->config, store) == 0;
     store_close(store);
@@ -336,7 +340,9 @@ static void show_figures(const struct status *status)
 
     if (!status->has_figures) {
         if (status->has_store)
-            puts("(people, files and savings: as root, or in the group of the box)");
+            puts(status->has_rights
+                     ? "(people, files and savings: the store cannot be read; `riad check`)"
+                     : "(people, files and savings: as root, or in the group of the box)");
         return;
     }
     when_size_text(figures->file_bytes, bytes);

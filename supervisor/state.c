@@ -48,6 +48,13 @@ static int explain(const char *path)
     return -1;
 }
 
+/* Whether others than the keeper could write in this folder of its own, or are given it by their
+ * being its owner (`chown -R`). */
+static bool is_open_to_others(const struct stat *st, mode_t mode)
+{
+    return st->st_mode & (0777 & ~mode) || (geteuid() == 0 && st->st_uid != 0);
+}
+
 /* A folder with that mode and owner. One that exists is left as it is, unless it is the keeper's
  * own and others could write there. */
 static int make_folder(const char *path, mode_t mode, const struct account *owner)
@@ -64,9 +71,12 @@ static int make_folder(const char *path, mode_t mode, const struct account *owne
         return explain(path);
     }
     int result = 0;
+    bool taken_back = !owner && is_open_to_others(&st, mode);
     if (made && owner && owner->change)
         result = fchown(fd, owner->uid, owner->gid);
-    if (result == 0 && (made || (!owner && st.st_mode & (0777 & ~mode))))
+    else if (taken_back)
+        result = fchown(fd, geteuid(), (gid_t)-1);
+    if (result == 0 && (made || taken_back))
         result = fchmod(fd, mode);
     fs_close(fd);
     return result < 0 ? explain(path) : 0;

@@ -126,6 +126,35 @@ def test_nothing_is_carried_to_where_the_services_would_show_it(make_box, tmp_pa
     assert list(tmp_path.iterdir()) == [link]
 
 
+# ---- the wrong owner ----
+
+
+def test_what_is_the_keepers_own_is_taken_back(shared):
+    """After a `chown -R` of the whole state folder."""
+    for path in shared.state.rglob("*"):
+        os.chown(path, NOBODY, NOBODY)
+    shared.start()
+    for name in ("keys", "run"):
+        assert (shared.state / name).stat().st_uid == 0, name
+    assert (shared.state / "run" / "dhcp").stat().st_uid == NOBODY
+
+
+def test_a_store_that_cannot_be_read_is_not_one_that_is_not_there(shared, tmp_path):
+    folder = shared.state / "store"
+    os.chown(folder, 0, 0)
+    folder.chmod(0o700)
+    for words in (("backup", tmp_path / "b"), ("people",), ("reset", "--yes")):
+        said = shared.riad(*words, check=1).stderr
+        assert "Permission denied" in said and "no box has run" not in said, said
+
+
+def test_status_says_why_it_tells_nothing_of_the_store(shared):
+    """Not that one should be root, to root."""
+    (shared.state / "store" / "riad.db").write_bytes(b"no database" * 1000)
+    said = shared.riad("status", check=3).stdout
+    assert "cannot be read" in said and "as root" not in said, said
+
+
 # ---- what stays behind ----
 
 
