@@ -237,7 +237,7 @@ static void put_parts(struct listing *listing)
     struct parts parts = {
         .folder = listing->handle->path, .files = files, .max = sizeof files / sizeof *files};
 
-    drop_coming_list(listing->sftp->drop, &listing->sftp->actor, take_part, &parts);
+    drop_coming_list(listing->sftp->drop, &listing->sftp->actor, 0, take_part, &parts);
     for (size_t i = 0; i < parts.count; i++)
         if (drop_look(listing->sftp->drop, files[i].path, &there) == DROP_NOT_FOUND)
             put_entry(listing, drop_path_name(files[i].path), &files[i]);

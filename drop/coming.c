@@ -47,15 +47,18 @@ static void take_row(struct drop *drop, struct rows *rows, const struct drop_act
         *coming->key = '\0';
 }
 
-int drop_coming_list(struct drop *drop, const struct drop_actor *actor, drop_coming_each *each,
-                     void *context)
+int drop_coming_list(struct drop *drop, const struct drop_actor *actor, int64_t most,
+                     drop_coming_each *each, void *context)
 {
     static const struct drop_actor nobody = {.person_id = 0};
     struct drop_coming coming;
     struct rows rows;
     int found;
 
-    rows_open(&rows, drop->store, COMING_COLUMNS "ORDER BY a.id", "");
+    rows_open(&rows, drop->store,
+              COMING_COLUMNS "WHERE a.id IN (SELECT id FROM arrival ORDER BY touched_at DESC "
+                             "LIMIT ?) ORDER BY a.id",
+              "i", most > 0 ? most : (int64_t)-1);
     while ((found = rows_next(&rows)) == 1) {
         take_row(drop, &rows, actor ? actor : &nobody, &coming);
         if (drop->nameless) {

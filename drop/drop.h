@@ -238,10 +238,11 @@ struct drop_coming {
     bool active;   /* bytes came within the last seconds */
 };
 typedef void drop_coming_each(void *context, const struct drop_coming *coming);
-/* All that are on their way and known to others: what takes no longer than a blink is not. actor
- * may be NULL. 0 or -1. */
-int drop_coming_list(struct drop *drop, const struct drop_actor *actor, drop_coming_each *each,
-                     void *context);
+/* Those that are on their way and known to others: what takes no longer than a blink is not. actor
+ * may be NULL. most: so many that were written to last, since thousands may have been begun; 0 all.
+ * 0 or -1. */
+int drop_coming_list(struct drop *drop, const struct drop_actor *actor, int64_t most,
+                     drop_coming_each *each, void *context);
 /* By its key, as for drop_resume. */
 enum drop_result drop_coming_by_key(struct drop *drop, const char *key,
                                     const struct drop_actor *actor, struct drop_coming *coming);

@@ -5,15 +5,18 @@
 #include "base/when.h"
 #include "identity/lease.h"
 #include "identity/presence.h"
+#include "web/listing.h"
 #include "web/web.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define STATUS_MAX (256 * 1024)
-#define PEOPLE_MAX (1024 * 1024)
-#define FILES_MAX  (16 * 1024 * 1024)
-#define FILES_PAGE 1000 /* entries of one answer, unless it asks for fewer */
+#define STATUS_MAX  (256 * 1024)
+#define PEOPLE_MAX  (1024 * 1024)
+#define FILES_MAX   (2 * 1024 * 1024)
+#define FILES_PAGE  1000                /* entries of one answer, unless it asks for fewer */
+#define FILES_FULL  (FILES_MAX / 2)     /* bytes from which on no further file is told, */
+#define COMING_FULL (FILES_MAX / 4 * 3) /* and no further arrival */
 
 void api_health(struct call *call)
 {
@@ -139,12 +142,16 @@ void api_people(struct call *call)
 
 static void put_file(void *context, const struct drop_file *file)
 {
-    folder_put_file(context, file);
+    struct buf *out = context;
+    if (out->len < FILES_FULL)
+        folder_put_file(out, file);
 }
 
 static void put_coming(void *context, const struct drop_coming *coming)
 {
     struct buf *out = context;
+    if (out->len > COMING_FULL)
+        return;
     json_object(out, NULL);
     json_string(out, "path", coming->path);
     json_string(out, "owner", *coming->owner == '\0' ? NULL : coming->owner);
@@ -215,7 +222,8 @@ void api_files(struct call *call)
     json_close(&out, ']');
     json_array(&out, "arriving");
     if (result == 0)
-        result = drop_coming_list(call->drop, &call->visitor.actor, put_coming, &out);
+        result =
+            drop_coming_list(call->drop, &call->visitor.actor, LISTING_COMING, put_coming, &out);
     json_close(&out, ']');
     json_close(&out, '}');
     call_release(call);

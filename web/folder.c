@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-#define LISTING_MAX (64 * 1024 * 1024)
+#define PIECE     200 /* entries looked up and sent at once */
+#define PIECE_MAX (4 * 1024 * 1024)
 
 void folder_put_file(struct buf *out, const struct drop_file *file)
 {
@@ -38,15 +39,70 @@ void folder_put_file(struct buf *out, const struct drop_file *file)
     json_close(out, '}');
 }
 
-static void put_json(void *context, const struct drop_file *file)
+/* A list of entries: told by pieces, so that a folder of any size needs no memory to speak of. */
+struct list {
+    struct call *call;
+    struct drop_query query;
+    bool json, further; /* pieces have gone before this one */
+    struct buf out;
+    int count;                 /* entries of this piece */
+    char last[DROP_PATH_MAX];  /* of them */
+    char after[DROP_PATH_MAX]; /* the last of the piece before */
+};
+
+/* As JSON, or one path a line, as it stands below /files/; folders end with a slash. */
+static void put_entry(void *context, const struct drop_file *file)
 {
-    folder_put_file(context, file);
+    struct list *list = context;
+    if (list->json && list->further && list->count == 0)
+        buf_puts(&list->out, ",\n");
+    if (list->json)
+        folder_put_file(&list->out, file);
+    else
+        buf_printf(&list->out, "%s%s\n", file->path, file->folder ? "/" : "");
+    list->count++;
+    strcpy(list->last, file->path);
 }
 
-/* One path a line, as it stands below /files/; folders end with a slash. */
-static void put_text(void *context, const struct drop_file *file)
+/* 0, or -1 failed. */
+static int read_piece(struct list *list)
 {
-    buf_printf(context, "%s%s\n", file->path, file->folder ? "/" : "");
+    list->count = 0;
+    return drop_list(list->call->drop, &list->query, put_entry, list) < 0 || list->out.overflowed
+               ? -1
+               : 0;
+}
+
+static void put_end(struct list *list)
+{
+    if (!list->json)
+        return;
+    json_close(&list->out, ']');
+    json_close(&list->out, '}');
+}
+
+/* Sends the piece that was read and all behind it. */
+static void stream(struct list *list)
+{
+    struct call *call = list->call;
+    int result = reply_stream(call->http);
+    while (result == 0 && reply_wants_body(call->http) && list->count == PIECE) {
+        result = reply_stream_put(call->http, list->out.data, list->out.len);
+        buf_clear(&list->out);
+        list->further = true;
+        strcpy(list->after, list->last);
+        list->query.after = list->after;
+        if (result == 0)
+            result = call_acquire(call) < 0 ? -1 : read_piece(list);
+        call_release(call);
+    }
+    put_end(list);
+    if (result == 0)
+        result = reply_stream_put(call->http, list->out.data, list->out.len);
+    if (result == 0)
+        reply_stream_end(call->http);
+    else
+        http_cut(call->http);
 }
 
 static enum media_form form_of(const struct http_request *request)
@@ -65,11 +121,24 @@ static enum media_form form_of(const struct http_request *request)
     return media_wanted(http_header(request, "Accept"));
 }
 
+static void answer_list(struct list *list)
+{
+    struct http_request *request = list->call->http;
+    reply_begin(request, 200, list->json ? "application/json" : "text/plain; charset=utf-8");
+    reply_header(request, "Vary", "Accept");
+    reply_header(request, "Cache-Control", "no-cache");
+    if (list->count == PIECE) {
+        stream(list);
+        return;
+    }
+    put_end(list);
+    reply_end(request, list->out.data, list->out.len);
+}
+
 void folder_answer(struct call *call, const char *folder)
 {
     enum media_form form = form_of(call->http);
     struct listing_wish wish;
-    struct buf out;
     if (form == MEDIA_HTML) {
         page_listing(call, folder);
         return;
@@ -79,25 +148,19 @@ void folder_answer(struct call *call, const char *folder)
         reply_error(call->http, 400, "%s", wish.trouble);
         return;
     }
-    buf_init(&out, LISTING_MAX);
-    if (form == MEDIA_JSON) {
-        json_object(&out, NULL);
-        json_string(&out, "folder", folder);
-        json_array(&out, "files");
+    struct list list = {.call = call, .query = wish.query, .json = form == MEDIA_JSON};
+    list.query.limit = PIECE;
+    buf_init(&list.out, PIECE_MAX);
+    if (list.json) {
+        json_object(&list.out, NULL);
+        json_string(&list.out, "folder", folder);
+        json_array(&list.out, "files");
     }
-    int result = drop_list(call->drop, &wish.query, form == MEDIA_JSON ? put_json : put_text, &out);
-    if (form == MEDIA_JSON) {
-        json_close(&out, ']');
-        json_close(&out, '}');
-    }
-    if (result < 0 || out.overflowed) {
+    if (read_piece(&list) < 0) {
         reply_error(call->http, 500, "The folder cannot be listed just now.");
     } else {
-        reply_begin(call->http, 200,
-                    form == MEDIA_JSON ? "application/json" : "text/plain; charset=utf-8");
-        reply_header(call->http, "Vary", "Accept");
-        reply_header(call->http, "Cache-Control", "no-cache");
-        reply_end(call->http, out.data, out.len);
+        call_release(call);
+        answer_list(&list);
     }
-    buf_done(&out);
+    buf_done(&list.out);
 }

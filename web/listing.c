@@ -126,11 +126,11 @@ int listing_put(struct call *call, const struct drop_query *query, bool whole, s
     more.limit = most + 1;
     next[0] = '\0';
     int result = drop_list(call->drop, &more, gather, &gathered);
-    int count = gathered.count > most ? most : gathered.count;
-    for (int i = 0; i < count; i++)
-        file_put(call, &gathered.file[i], whole, out);
-    if (gathered.count > most)
-        strcpy(next, gathered.file[most - 1].path);
+    int count = 0;
+    while (count < gathered.count && count < most && out->len < LISTING_BYTES)
+        file_put(call, &gathered.file[count++], whole, out);
+    if (gathered.count > count)
+        strcpy(next, gathered.file[count - 1].path);
     free(gathered.file);
     return result == -1 ? -1 : count;
 }
@@ -151,7 +151,7 @@ static void coming_put(void *context, const struct drop_coming *coming)
     struct arriving *arriving = context;
     struct buf *out = arriving->out;
     char received[WHEN_MAX], size[WHEN_MAX];
-    if (!coming->active || !is_below(coming->path, arriving->folder))
+    if (!coming->active || !is_below(coming->path, arriving->folder) || out->len > LISTING_BYTES)
         return;
     when_size_text(coming->received, received);
     buf_printf(out, "<li id=a%lld><a href=\"/files/", (long long)coming->id);
@@ -171,7 +171,8 @@ static void coming_put(void *context, const struct drop_coming *coming)
 int listing_coming(struct call *call, const char *folder, struct buf *out)
 {
     struct arriving arriving = {.folder = folder, .out = out};
-    return drop_coming_list(call->drop, &call->visitor.actor, coming_put, &arriving);
+    return drop_coming_list(call->drop, &call->visitor.actor, LISTING_COMING, coming_put,
+                            &arriving);
 }
 
 /* ---- the page of a folder ---- */

@@ -9,7 +9,9 @@
 /* Appends `<li>` for what the query finds, at most LISTING_PAGE; the path to go on behind, if there
  * is more, is put in next (DROP_PATH_MAX bytes; "" no more). whole: with the path of each rather
  * than its name, otherwise with its details. How many, or -1. */
-#define LISTING_PAGE 200
+#define LISTING_PAGE  200
+#define LISTING_BYTES (256 * 1024) /* from these on no further line: paths grow by their escapes   \
+                                    */
 int listing_put(struct call *call, const struct drop_query *query, bool whole, struct buf *out,
                 char *next);
 
@@ -22,7 +24,9 @@ struct listing_wish {
 };
 void listing_wish(struct call *call, const char *folder, struct listing_wish *wish);
 
-/* Appends `<li>` for each file that is arriving below folder ("": anywhere). 0 or -1. */
+/* Appends `<li>` for the files that are arriving below folder ("": anywhere), at most
+ * LISTING_COMING of them, as long as there is room as above. 0 or -1. */
+#define LISTING_COMING 200
 int listing_coming(struct call *call, const char *folder, struct buf *out);
 
 /* POST /delete: `path`; for the buttons of pages without scripts. */

@@ -1,5 +1,6 @@
 """The drop over HTTP, outwards: listings, ranges, conditions, archives, files still arriving."""
 
+import base64
 import hashlib
 import io
 import json
@@ -132,6 +133,44 @@ def test_listings_are_negotiated(web):
     assert json.loads(web.curl("/api/messages?person=nobody-at-all").stdout)["messages"] == []
     assert web.request("GET", "/files/f")[1]["location"] == "/files/f/"
     assert web.request("GET", "/files/none/")[0] == 404
+
+
+def test_a_long_list_comes_whole(web):
+    folder = web.state / "drop" / "many"
+    names = [f"d{n:03}/" for n in range(250)] + [f"f{n:04}" for n in range(950)]
+    for name in names:
+        (folder / name).mkdir(parents=True) if name.endswith("/") else (folder / name).touch()
+    wait_for(lambda: web.request("GET", "/files/many/f0949")[0] == 200, "the last one to be known")
+    wait_for(lambda: len(web.curl("/files/many/").stdout.splitlines()) == 1200, "all to be known")
+    assert web.curl("/files/many/").stdout.splitlines() == ["many/" + name for name in names]
+    for version in ("--http1.1", "--http1.0"):
+        rows = json.loads(web.curl(version, "/files/many/?json").stdout)["files"]
+        assert [row["path"] + "/" * row["folder"] for row in rows] == ["many/" + name for name in names]
+    assert web.curl("/files/?person=x").stdout == ""
+    assert len(json.loads(web.curl("/files/many/?json&after=many/f0749").stdout)["files"]) == 200
+    assert web.request("HEAD", "/files/many/?json")[2] == b""
+
+
+def test_uploads_that_are_begun_do_not_fill_the_pages(web):
+    """Of what is arriving a page shows what it has room for, however long the paths become."""
+    deep = "/".join(["&" * 240] * 4)
+    sending = []
+    try:
+        for n in range(150):
+            raw = socket.create_connection(("127.0.0.1", web.web_port))
+            head = f"PUT /files/{deep}{n} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n"
+            raw.sendall(head.encode() + b"begun")
+            sending.append(raw)
+        # In the order in which they began; what it has no room for is left out.
+        arriving = lambda: json.loads(web.request("GET", "/api/files")[2])["arriving"]
+        wait_for(lambda: len(arriving()) > 100, "the uploads to have begun")
+        for path in ("/", "/files/?html"):
+            status, _, page = web.request("GET", path, headers={"Accept": "text/html"})
+            assert status == 200 and b"arriving" in page and b"Made by riad" in page, path
+            assert len(page) < 600_000
+    finally:
+        for raw in sending:
+            raw.close()
 
 
 def test_a_folder_as_tar_and_zip(web):
