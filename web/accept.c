@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define DEFER_ACCEPT_S 15
+#define WEIGHT         4 /* a whole floor may sit behind one address: it gets four fifths alone */
 #define PAUSE_NS       100000000L
 
 /* Of the connections that can be served at once. There is one web in a process: accept has no other
@@ -23,7 +24,7 @@ void accept_prepare(struct accept *doors, const int *listens, size_t count, int 
 {
     int defer = DEFER_ACCEPT_S;
     share_free(connections);
-    connections = share_new(most);
+    connections = share_new(most, WEIGHT);
     doors->listens = listens;
     doors->count = count;
     for (size_t i = 0; i < count; i++) {

@@ -14,14 +14,15 @@ struct share {
     pthread_mutex_t lock;
     struct holder *holders; /* each has one at least */
     int holder_count, room;
-    int count, taken;
+    int count, weight, taken;
 };
 
-struct share *share_new(int count)
+struct share *share_new(int count, int weight)
 {
     struct share *share = mem_alloc(sizeof *share);
     pthread_mutex_init(&share->lock, NULL);
     share->count = count;
+    share->weight = weight;
     return share;
 }
 
@@ -57,7 +58,8 @@ bool share_take(struct share *share, struct in_addr address, bool always)
 {
     pthread_mutex_lock(&share->lock);
     struct holder *holder = find(share, address);
-    bool may = holder == NULL || always || holder->count < share->count - share->taken;
+    bool may =
+        holder == NULL || always || holder->count < share->weight * (share->count - share->taken);
     if (may) {
         holder = holder == NULL ? add(share, address) : holder;
         holder->count++;

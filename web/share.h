@@ -2,9 +2,9 @@
  * share: something of which there is a number, shared among addresses.
  *
  * Somebody who takes what they can get and gives nothing back must not leave none for others. An
- * address may have one more as long as fewer are its own than are free: alone it gets half of all,
- * and whoever comes then still finds as many as it has (the dynamic threshold of Choudhury and
- * Hahne).
+ * address may have one more as long as fewer are its own than `weight` times those that are free:
+ * with a weight of 1, alone it gets half of all and whoever comes then still finds as many as it
+ * has; with 4 it gets four fifths (the dynamic threshold of Choudhury and Hahne).
  *
  * Safe on many threads.
  */
@@ -16,7 +16,7 @@
 
 struct share;
 
-struct share *share_new(int count);
+struct share *share_new(int count, int weight);
 void share_free(struct share *share);
 
 /* Whether that address may have one more, which is counted then. Who has none may always; with

@@ -28,7 +28,7 @@ bool turn_take(const char *address)
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += WAIT_S;
     pthread_mutex_lock(&lock);
-    turns = turns == NULL ? share_new(TURNS) : turns;
+    turns = turns == NULL ? share_new(TURNS, 1) : turns;
     while (!(took = share_take(turns, from, false)) && !late)
         late = pthread_cond_clockwait(&back, &lock, CLOCK_MONOTONIC, &until) != 0;
     pthread_mutex_unlock(&lock);
