@@ -2,6 +2,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "identity/reset.h"
 #include "supervisor/carry.h"
 #include "supervisor/tree.h"
@@ -43,22 +44,27 @@ static int empty_drop(const struct config *config)
     return result;
 }
 
-/* What lies beside the store: damaged ones that were set aside, what a killed backup has left. */
+/* What lies beside the store: damaged ones that were set aside, new ones that were begun, what a
+ * killed backup has left. */
 static int empty_store(const struct config *config, int store)
 {
-    char *damaged = config_path(config, "store/riad.db.damaged-*");
+    static const char *const patterns[] = {"damaged-*", "anew*", "saved"};
     glob_t found = {0};
     int result = tree_remove(store, CARRY_WORK);
-    if (glob(damaged, GLOB_NOSORT, NULL, &found) == 0) {
-        for (size_t i = 0; i < found.gl_pathc; i++) {
-            if (unlink(found.gl_pathv[i]) && errno != ENOENT) {
-                log_errno("cannot remove %s", found.gl_pathv[i]);
-                result = -1;
-            }
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+        char *base = config_path(config, "store/riad.db"),
+             *pattern = mem_printf("%s.%s", base, patterns[i]);
+        glob(pattern, GLOB_NOSORT | (i > 0 ? GLOB_APPEND : 0), NULL, &found);
+        free(pattern);
+        free(base);
+    }
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        if (unlink(found.gl_pathv[i]) && errno != ENOENT) {
+            log_errno("cannot remove %s", found.gl_pathv[i]);
+            result = -1;
         }
     }
     globfree(&found);
-    free(damaged);
     return result;
 }
 

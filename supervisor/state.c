@@ -173,79 +173,119 @@ pid_t state_holder(const struct config *config)
 
 /* ---- the store, in a child ---- */
 
-static void move_aside(const char *path, const char *mark)
+static const char *const parts[] = {"", "-wal", "-shm"};
+
+/* Gives the parts of a store that are there other names. 0 or -1, logged. */
+static int move_store(const char *from, const char *to)
 {
-    static const char *const parts[] = {"", "-wal", "-shm"};
+    int result = 0;
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        char *from = mem_printf("%s%s", path, parts[i]);
-        char *to = mem_printf("%s.damaged-%s%s", path, mark, parts[i]);
-        if (rename(from, to) < 0 && errno != ENOENT)
-            log_errno("cannot set %s aside", from);
-        free(from);
-        free(to);
+        char *old = mem_printf("%s%s", from, parts[i]), *now = mem_printf("%s%s", to, parts[i]);
+        if (rename(old, now) < 0 && errno != ENOENT) {
+            log_errno("cannot set %s aside", old);
+            result = -1;
+        }
+        free(now);
+        free(old);
+    }
+    return result;
+}
+
+static void remove_store(const char *path)
+{
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char *part = mem_printf("%s%s", path, parts[i]);
+        if (unlink(part) < 0 && errno != ENOENT)
+            log_errno("cannot remove %s", part);
+        free(part);
     }
 }
 
-/* Moves the damaged store away; under which name, yours to free. */
-static char *set_aside(const char *path, const char *finding)
+/* Sets the damaged store aside and the saved one in its place. 0 or -1, logged. */
+static int change_places(const char *path, const char *saved)
 {
     time_t now = (time_t)(when_wall_ms() / 1000);
     struct tm local;
-    char mark[32];
+    char mark[32], *aside, *folder = mem_dup(path);
+    int result = -1;
 
     strftime(mark, sizeof mark, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
-    move_aside(path, mark);
-    log_error("the store was damaged (%s): set aside as %s.damaged-%s",
-              finding ? finding : "unreadable", path, mark);
-    return mem_printf("%s.damaged-%s", path, mark);
+    aside = mem_printf("%s.damaged-%s", path, mark);
+    *strrchr(folder, '/') = '\0';
+    if (move_store(path, aside) == 0) {
+        result = rename(saved, path) < 0 ? -1 : fs_sync_folder(folder);
+        if (result < 0)
+            log_errno("cannot put a new store at %s", path);
+        else
+            log_error("the damaged store is set aside as %s", aside);
+    }
+    free(folder);
+    free(aside);
+    return result;
 }
 
-/* Looks through the store; a damaged one is set aside: its new name, yours to free. NULL: it is
- * sound, or not there. */
-static char *find_damaged(const char *path)
+/* A store with what can still be read of the damaged one, as saved, in one piece. 0 or -1, logged.
+ */
+static int save(const char *path, const char *anew, const char *saved)
 {
-    char *finding = NULL, *aside = NULL;
+    struct salvage rows;
+    char *log = mem_printf("%s-wal", anew);
+    int result = store_migrate(anew);
 
-    if (access(path, F_OK) == 0 && store_check(path, &finding) == 0)
-        aside = set_aside(path, finding);
-    free(finding);
-    return aside;
-}
-
-/* Makes a new store in place of a damaged one, with what can still be read of that. */
-static enum state_store begin_anew(const char *path, const char *aside)
-{
-    struct salvage saved;
-
-    if (store_migrate(path) < 0)
-        return STATE_STORE_FAILED;
-    if (store_salvage(aside, path, &saved) == 0)
+    if (result == 0 && store_salvage(path, anew, &rows) == 0)
         log_warn("a new store begins with %lld people and %lld messages saved from the damaged "
                  "one%s; the files are still there. A backup put back in its place brings all back",
-                 (long long)saved.people, (long long)saved.messages,
-                 saved.gaps ? "; some of it could not be read" : "");
-    else
+                 (long long)rows.people, (long long)rows.messages,
+                 rows.gaps ? "; some of it could not be read" : "");
+    else if (result == 0)
         log_warn("a new store begins: names are claimed again; the files are still there. A backup "
                  "put back in its place brings all back");
-    return STATE_STORE_ANEW;
+    if (result == 0 && (access(log, F_OK) == 0 || rename(anew, saved) < 0)) {
+        log_error("the new store cannot be finished: is the disk full?");
+        result = -1;
+    }
+    free(log);
+    return result;
 }
 
+/* Looks through the store. */
+static bool is_damaged(const char *path)
+{
+    char *finding = NULL;
+    bool damaged = access(path, F_OK) == 0 && store_check(path, &finding) == 0;
+
+    if (damaged)
+        log_error("the store was damaged (%s)", finding ? finding : "unreadable");
+    free(finding);
+    return damaged;
+}
+
+/* The damaged store stays in its place until all of it is saved, and one that is saved waits under
+ * a name that says so: who is killed meanwhile, by a service manager that finds that it takes long,
+ * begins again or goes on from there. */
 static enum state_store prepare_store(const char *path, bool thorough)
 {
     struct stat st;
+    char *anew = mem_printf("%s.anew", path), *saved = mem_printf("%s.saved", path);
     bool look = stat(path, &st) == 0 && (thorough || st.st_size <= STORE_QUICK_MAX);
-    char *aside = look ? find_damaged(path) : NULL;
+    bool whole = access(saved, F_OK) == 0, damaged = whole || (look && is_damaged(path));
     enum state_store result = STATE_STORE_READY;
 
-    if (!aside && store_migrate(path) < 0) {
+    remove_store(anew);
+    if (!damaged && store_migrate(path) < 0) {
         result = STATE_STORE_FAILED;
-        if (!look) /* too large to be looked through unasked, but now there is a reason */
-            aside = find_damaged(path);
+        /* Too large to be looked through unasked, but now there is a reason. */
+        damaged = !look && is_damaged(path);
     }
-    if (aside)
-        result = begin_anew(path, aside);
-    free(aside);
+    if (damaged) {
+        result = STATE_STORE_FAILED;
+        if ((whole || save(path, anew, saved) == 0) && change_places(path, saved) == 0 &&
+            store_migrate(path) == 0)
+            result = STATE_STORE_ANEW;
+    }
+    free(saved);
+    free(anew);
     return result;
 }
 

@@ -39,7 +39,7 @@ pid_t state_holder(const struct config *config);
 enum state_store {
     STATE_STORE_FAILED = -1, /* logged */
     STATE_STORE_READY,
-    STATE_STORE_ANEW, /* it was damaged: set aside, logged, and a new one made */
+    STATE_STORE_ANEW, /* it was damaged: a new one was made of it, then it was set aside; logged */
 };
 
 /* Creates and migrates the store in a child under that account, which opens what nobody else

@@ -9,7 +9,7 @@ import struct
 import subprocess
 
 import pytest
-from conftest import needs_root, program, wait_for
+from conftest import descendants, needs_root, program, wait_for
 
 NOBODY = 65534
 
@@ -164,6 +164,54 @@ def leave(box):
     work.mkdir(parents=True)
     (work / "riad.db").write_text("everybody's words")
     shutil.chown(work.parent, box.state.owner(), box.state.group())
+
+
+def test_who_is_killed_while_a_damaged_store_is_saved_begins_again(make_box):
+    """By a service manager, say, that finds that the start takes long; never with an empty store."""
+    box = make_box()
+    box.ssh("ada", "say", "the first sentence", check=0)
+    box.stop()
+    path = box.state / "store" / "riad.db"
+    with sqlite3.connect(path) as store:
+        store.executemany(
+            "INSERT INTO message (at, room_id, kind, text) VALUES (?, 1, 'say', ?)",
+            ((number, f"sentence {number} {'of many words ' * 20}") for number in range(30000)),
+        )
+        store.execute('CREATE TABLE planted (x)')
+        store.execute("INSERT INTO planted VALUES (NULL)")
+        store.execute("PRAGMA writable_schema = ON")
+        store.execute("UPDATE sqlite_schema SET sql = replace(sql, '(x)', '(x NOT NULL)') WHERE name = 'planted'")
+    store.close()
+    before = set(path.parent.iterdir())
+    box.start(wait=False)
+    wait_for(lambda: set(path.parent.glob("riad.db.*")) - before, "a new store to be begun")
+    for pid in [*descendants(box.process.pid), box.process.pid]:
+        os.kill(pid, signal.SIGKILL)
+    box.process.wait()
+    box.expect_status = -signal.SIGKILL
+    box.stop()
+    box.expect_status = 0
+    box.start()
+    assert "the first sentence" in box.ssh("ada", "search", "first", check=0).stdout
+    with box.store() as store:
+        assert store.execute("SELECT count(*) FROM message").fetchone()[0] == 30001
+        assert store.execute("SELECT name FROM person").fetchone()[0] == "ada"
+    assert len(list(path.parent.glob("riad.db.damaged-*"))) == 1 and not list(path.parent.glob("riad.db.[as]*"))
+    assert "damaged" in box.status()["incidents"][0]["text"]
+
+
+def test_a_store_that_was_saved_waits_for_its_place(make_box):
+    """Who was killed then goes on from there; what is left of the damaged one is none of its log."""
+    box = make_box()
+    box.ssh("ada", "say", "the first sentence", check=0)
+    box.stop()
+    path = box.state / "store" / "riad.db"
+    path.rename(path.with_name("riad.db.saved"))
+    (path.parent / "riad.db-wal").write_bytes(b"of the damaged one" * 1000)
+    box.start()
+    assert "the first sentence" in box.ssh("ada", "history", check=0).stdout
+    assert not (path.parent / "riad.db.saved").exists()
+    assert [one.name[-4:] for one in path.parent.glob("riad.db.damaged-*")] == ["-wal"]
 
 
 def test_the_next_start_removes_what_a_killed_backup_has_left(make_box):
