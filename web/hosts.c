@@ -19,7 +19,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BODY_MAX (1024 * 1024)
+#define BODY_MAX  (1024 * 1024)
+#define PAGE_FULL (256 * 1024) /* bytes from which on people are on the next page */
 
 /* ---- small things ---- */
 
@@ -51,10 +52,24 @@ static void person_address(struct buf *out, const char *name)
 
 /* ---- everybody ---- */
 
+struct everybody {
+    struct buf *out;
+    int64_t from, at; /* the first that is shown, the next */
+    int64_t next;     /* the first that is not; 0 none */
+};
+
 static void put_row(void *context, const struct roll_row *row)
 {
-    struct buf *out = context;
+    struct everybody *everybody = context;
+    struct buf *out = everybody->out;
     const struct person *person = row->person;
+    int64_t at = everybody->at++;
+    if (at < everybody->from || everybody->next != 0)
+        return;
+    if (out->len >= PAGE_FULL) {
+        everybody->next = at;
+        return;
+    }
     buf_puts(out, "<li><a href=\"");
     person_address(out, person->name);
     buf_puts(out, "\">");
@@ -95,9 +110,14 @@ static void put_ban(void *context, const struct ban *ban)
 void hosts_everybody(struct call *call, struct buf *everybody, struct buf *bans)
 {
     struct roll roll;
+    struct everybody rows = {.out = everybody};
+    http_query_int(call->http, "from", &rows.from);
     if (roll_open(&roll, call->store, true) == 0)
-        roll_list(&roll, put_row, everybody);
+        roll_list(&roll, put_row, &rows);
     roll_close(&roll);
+    if (rows.next != 0)
+        buf_printf(everybody, "<li><a href=\"/people?from=%lld\">More</a></li>\n",
+                   (long long)rows.next);
     ban_list(call->store, put_ban, bans);
 }
 

@@ -10,8 +10,7 @@
  * is more, is put in next (DROP_PATH_MAX bytes; "" no more). whole: with the path of each rather
  * than its name, otherwise with its details. How many, or -1. */
 #define LISTING_PAGE  200
-#define LISTING_BYTES (256 * 1024) /* from these on no further line: paths grow by their escapes   \
-                                    */
+#define LISTING_BYTES (256 * 1024) /* from these on no further line: escaped paths are long */
 int listing_put(struct call *call, const struct drop_query *query, bool whole, struct buf *out,
                 char *next);
 

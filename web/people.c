@@ -13,7 +13,8 @@
 #include <string.h>
 
 #define BODY_MAX (1024 * 1024)
-#define IDLE_MS  (5 * 60000) /* from then on it is said when somebody was seen last */
+#define HERE_MAX (256 * 1024) /* bytes from which on no further door is told */
+#define IDLE_MS  (5 * 60000)  /* from then on it is said when somebody was seen last */
 
 /* ---- who is here ---- */
 
@@ -68,6 +69,8 @@ static void put_presence(void *context, const struct presence *presence)
         crowd->guests++;
         return;
     }
+    if (crowd->out->len > HERE_MAX)
+        return;
     if (strcmp(crowd->name, presence->name) != 0) {
         line_end(crowd);
         snprintf(crowd->name, sizeof crowd->name, "%s", presence->name);

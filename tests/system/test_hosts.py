@@ -6,12 +6,14 @@ import pty
 import re
 import select
 import socket
+import sqlite3
 import subprocess
 import time
 from urllib.parse import urlencode
 
 import pytest
 from conftest import Box, needs, program, wait_for
+from test_talk import take_name
 
 pytestmark = pytest.mark.threads
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -352,3 +354,28 @@ def test_closed_doors_do_not_tell_who_has_a_name(make_box):
         assert box.request("GET", path + "ada")[::2] == box.request("GET", path + "zoe")[::2]
     assert box.request("PUT", "/files/x", b"x")[0] == 401
     box.ssh("ada", "say", "still here", check=0)
+
+
+def test_thousands_of_names_do_not_hide_who_waits(make_box):
+    """Names are free for the taking: a host still gets the page, those who wait first, and from
+    page to page everybody once."""
+    box = make_box(chat={"enabled": "no"}, mirror={"enabled": "no"})
+    cookie = take_name(box, "boss")
+    box.riad("people", "promote", "boss", check=0)
+    with sqlite3.connect(f"{box.state}/store/riad.db") as store:
+        store.executemany(
+            "INSERT INTO person (name, skeleton, role, created_at, seen_at) VALUES (?1, ?1, ?2, 1, 1)",
+            [(f"a{n:031}", "waiting" if n % 3 == 0 else "person") for n in range(6000)],
+        )
+    store.close()
+    way, seen = "/people", []
+    while way:
+        status, _, page = box.request(
+            "GET", way, headers={"Accept": "text/html", "Cookie": f"riad={cookie}"}
+        )
+        assert status == 200 and len(page) < 400_000, way
+        seen += re.findall(r'<li><a href="/people/([^"]+)"', page.decode())
+        more = re.search(r'href="(/people\?from=\d+)">More', page.decode())
+        way = more and more[1]
+    assert len(seen) == len(set(seen)) == 6001
+    assert all(int(name[1:]) % 3 == 0 for name in seen[:2000])
