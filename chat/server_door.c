@@ -35,26 +35,55 @@ static bool is_refused(const struct server *server, const char *address)
     return false;
 }
 
+/* Those who have not said who they are, and which of them came first. */
+struct strangers {
+    int64_t count;
+    struct session *oldest;
+};
+
+static void count_stranger(struct strangers *strangers, struct session *one)
+{
+    strangers->count++;
+    if (strangers->oldest == NULL || one->born <= strangers->oldest->born)
+        strangers->oldest = one;
+}
+
+/* Who has to go for one more of an address that has these; NULL nobody. An address may have as many
+ * as are free: whoever knocks again and again ends their own, and not somebody who is asked by
+ * their client whether the box's key is the right one. Beyond that the oldest of all goes. */
+static struct session *who_makes_room(const struct strangers *all, const struct strangers *own,
+                                      int64_t most)
+{
+    if (own->count > 0 && own->count >= most - all->count)
+        return own->oldest;
+    return all->count >= most ? all->oldest : NULL;
+}
+
 /* Why one more from that address is too many, or NULL. Makes room among those who have not said who
- * they are by ending the oldest: whoever means it has signed in long before. */
+ * they are. */
 static const char *too_many(struct server *server, const char *address)
 {
     const struct config_chat *limits = &server->config->chat;
-    struct session *oldest = NULL;
+    struct strangers all = {.oldest = NULL}, own = {.oldest = NULL};
     int64_t same = 0;
 
     if (is_refused(server, address))
         return "refused for a minute";
     for (struct session *one = server->sessions; one != NULL; one = one->next) {
-        same += strcmp(one->address, address) == 0;
-        if (!one->authenticated && !one->dead && (oldest == NULL || one->born <= oldest->born))
-            oldest = one;
+        bool is_same = strcmp(one->address, address) == 0;
+        same += is_same;
+        if (one->authenticated || one->dead)
+            continue;
+        count_stranger(&all, one);
+        if (is_same)
+            count_stranger(&own, one);
     }
     if (same >= limits->max_per_address)
         return "too many connections from your address";
-    if (server->unauthenticated >= (size_t)limits->max_unauthenticated && oldest != NULL) {
-        oldest->dead = true;
-        server_touch(server, oldest);
+    struct session *goes = who_makes_room(&all, &own, limits->max_unauthenticated);
+    if (goes != NULL) {
+        goes->dead = true;
+        server_touch(server, goes);
     }
     return NULL;
 }

@@ -42,8 +42,9 @@ def answers(box):
     return time.monotonic() - began
 
 
-def connect(box):
-    return socket.create_connection(("127.0.0.1", box.ssh_port), timeout=10)
+def connect(box, address="127.0.0.1"):
+    """From that address of the loopback device."""
+    return socket.create_connection(("127.0.0.1", box.ssh_port), 10, (address, 0))
 
 
 class Client:
@@ -371,7 +372,7 @@ def test_connections_of_one_address_are_limited(make_box):
 def test_those_who_have_not_said_who_they_are_are_limited_in_all(make_box):
     """The oldest of them goes, so that who means it still comes in."""
     box = make_box(chat={"max_unauthenticated": 4})
-    held = [connect(box) for _ in range(4)]
+    held = [connect(box, f"127.0.0.{2 + n}") for n in range(4)]
     for one in held:
         one.settimeout(10 * PATIENCE)
         assert one.recv(100).startswith(b"SSH-2.0-")
@@ -382,6 +383,27 @@ def test_those_who_have_not_said_who_they_are_are_limited_in_all(make_box):
     with pytest.raises(TimeoutError):
         while held[-1].recv(4096):
             pass
+
+
+def test_knocking_again_and_again_ends_nobody_elses_login(make_box):
+    """Somebody thinks about the host key meanwhile, others sign in."""
+    box = make_box(chat={"max_unauthenticated": 20})
+    thinking = connect(box, "127.0.0.3")
+    assert thinking.recv(100).startswith(b"SSH-2.0-")
+    knocking = []
+    try:
+        for n in range(200):
+            knocking.append(connect(box, "127.0.0.2"))
+            if n % 50 == 0:
+                assert box.ssh("ada", "whoami").returncode == 0
+        assert box.ssh("ada", "whoami").returncode == 0
+        thinking.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            while thinking.recv(4096):
+                pass
+    finally:
+        for one in [thinking, *knocking]:
+            one.close()
 
 
 @pytest.mark.parametrize("length", [5000, 60000])
