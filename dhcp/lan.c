@@ -79,6 +79,7 @@ int lan_open(struct lan *lan, struct service *service, struct config *config, st
                         .probe.fd = -1,
                         .leases.fd = -1};
     child_init(&lan->child);
+    pulse_init(&lan->pulse);
     if (*config->lan.interface == '\0')
         return 0;
     if (find_places(lan) < 0 ||
@@ -102,6 +103,7 @@ void lan_close(struct lan *lan)
         store_set_fact(lan->store, FACT_ADDED, "");
     }
     probe_close(&lan->probe);
+    pulse_close(&lan->pulse);
     link_close(&lan->link);
     upstream_close(&lan->upstream);
     leases_close(&lan->leases);
@@ -466,10 +468,22 @@ int64_t lan_step(struct lan *lan)
     return probe_ms < now_ms + SOON_MS ? probe_ms : now_ms + SOON_MS;
 }
 
+/* Where its questions go astray it is not to blame. */
+static void feel_pulse(struct lan *lan)
+{
+    if (lan->child.serves && lan->child.pid > 0 && (lan->duty & DUTY_DNS) &&
+        lan->link.has_address && lan->link.cable)
+        pulse_step(&lan->pulse, &lan->child, lan->link.address, lan->config->box.name,
+                   when_monotonic_ms());
+    else
+        pulse_close(&lan->pulse);
+}
+
 void lan_tick(struct lan *lan)
 {
     if (lan->phase == LAN_OFF)
         return;
+    feel_pulse(lan);
     if (upstream_step(&lan->upstream, lan->config, when_monotonic_ms()))
         child_reload(&lan->child);
     leases_look(&lan->leases, lan->config->dhcp.lease);

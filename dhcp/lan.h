@@ -30,6 +30,7 @@
 #include "dhcp/link.h"
 #include "dhcp/others.h"
 #include "dhcp/probe.h"
+#include "dhcp/pulse.h"
 #include "dhcp/upstream.h"
 
 #include <poll.h>
@@ -64,6 +65,7 @@ struct lan {
     struct leases leases;
     struct child child;
     struct upstream upstream;
+    struct pulse pulse;
     enum lan_phase phase;
     enum lan_phase told;           /* the last one that the log was told */
     unsigned duty;                 /* what dnsmasq was told to do */

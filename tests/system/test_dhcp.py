@@ -145,6 +145,22 @@ def test_leases_survive_kills(lan, make_box):
     assert "10.77.0.1" not in box.device.run("ip", "addr").stdout
 
 
+def test_a_dnsmasq_that_hangs_is_found_and_started_again(lan, make_box):
+    """Nothing of it ends, so nobody is told: it is asked, as guests ask it."""
+    box, guest = lan.box(make_box, box={"log": "debug"}), lan.device("guest")
+    wait_up(box)
+    before = guest.lease("laptop")
+    box.wait_log("dnsmasq answers when it is asked")
+    old, pid = dnsmasq_pid(box), box.pid("dhcp")
+    os.kill(old, signal.SIGSTOP)
+    wait_for(lambda: dnsmasq_pid(box) not in (None, old), "another dnsmasq", 25)
+    box.wait_log("dnsmasq hung, no answer for 10 s: killed")
+    wait_up(box)
+    assert guest.dns("laptop.lan")["addresses"] == [before["ip"]]
+    assert guest.lease("laptop") == before
+    assert box.pid("dhcp") == pid
+
+
 def test_stands_by_beside_another_server(lan, make_box):
     other, guest = lan.device("router"), lan.device("guest")
     other.address("192.168.5.1/24")
