@@ -464,3 +464,22 @@ def test_what_a_crowd_needed_is_given_back(make_box):
             reader.join()
         full = resident_mb(box)
         wait_for(lambda: resident_mb(box) < full - 10, f"crowd {crowd}'s memory to be given back: {full:.0f} MB", 20)
+
+
+@pytest.mark.skipif(PATIENCE > 1, reason="the sanitizers' heap is another one")
+def test_no_thread_keeps_what_it_freed(make_box):
+    """Whoever comes is served by any of hundreds of threads; each has a stack, and no more."""
+    box = make_box()
+    pages = ["/", "/files/", "/chat", "/api/messages", "/api/files", "/people", "/nothing", "/opam/"]
+
+    def visit(number):
+        for turn in range(100):
+            box.request("GET", pages[(number + turn) % len(pages)], headers={"Accept": "text/html"})
+
+    before = resident_mb(box)
+    visitors = [threading.Thread(target=visit, args=(number,)) for number in range(32)]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    assert resident_mb(box) < before + 20
