@@ -210,7 +210,7 @@ static void check_store(struct check *check)
                   "the store %s is damaged (%s); put a backup in its place, or `riad check "
                   "--repair` on a stopped box sets it aside",
                   path, finding);
-        else if (state_store(check->config, &account, true) == STATE_STORE_ANEW)
+        else if (state_store(check->config, &account, true) != STATE_STORE_FAILED)
             mended("the damaged store was set aside beside %s, and a new one begins", path);
         else
             fault(check, "the store %s is damaged (%s) and could not be set aside", path, finding);

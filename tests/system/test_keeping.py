@@ -166,11 +166,8 @@ def leave(box):
     shutil.chown(work.parent, box.state.owner(), box.state.group())
 
 
-def test_who_is_killed_while_a_damaged_store_is_saved_begins_again(make_box):
-    """By a service manager, say, that finds that the start takes long; never with an empty store."""
-    box = make_box()
-    box.ssh("ada", "say", "the first sentence", check=0)
-    box.stop()
+def damage(box):
+    """A store that takes a while to be saved, with a row against the rules of its table; its path."""
     path = box.state / "store" / "riad.db"
     with sqlite3.connect(path) as store:
         store.executemany(
@@ -182,6 +179,15 @@ def test_who_is_killed_while_a_damaged_store_is_saved_begins_again(make_box):
         store.execute("PRAGMA writable_schema = ON")
         store.execute("UPDATE sqlite_schema SET sql = replace(sql, '(x)', '(x NOT NULL)') WHERE name = 'planted'")
     store.close()
+    return path
+
+
+def test_who_is_killed_while_a_damaged_store_is_saved_begins_again(make_box):
+    """By a service manager, say, that finds that the start takes long; never with an empty store."""
+    box = make_box()
+    box.ssh("ada", "say", "the first sentence", check=0)
+    box.stop()
+    path = damage(box)
     before = set(path.parent.iterdir())
     box.start(wait=False)
     wait_for(lambda: set(path.parent.glob("riad.db.*")) - before, "a new store to be begun")
@@ -198,6 +204,22 @@ def test_who_is_killed_while_a_damaged_store_is_saved_begins_again(make_box):
         assert store.execute("SELECT name FROM person").fetchone()[0] == "ada"
     assert len(list(path.parent.glob("riad.db.damaged-*"))) == 1 and not list(path.parent.glob("riad.db.[as]*"))
     assert "damaged" in box.status()["incidents"][0]["text"]
+
+
+def test_a_damaged_store_is_saved_by_one_at_a_time(make_box):
+    box = make_box()
+    box.ssh("ada", "say", "the first sentence", check=0)
+    box.stop()
+    path = damage(box)
+    both = [begin(box, "check", "--repair")]
+    wait_for(path.with_name("riad.db.anew").exists, "a new store to be begun")
+    both.append(begin(box, "check", "--repair"))
+    said = [one.communicate(timeout=60) for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    assert all("mended: the damaged store" in out for out, _ in said)
+    with box.store() as store:
+        assert store.execute("SELECT count(*) FROM message").fetchone()[0] == 30001
+    assert len(list(path.parent.glob("riad.db.damaged-*"))) == 1 and not list(path.parent.glob("riad.db.[as]*"))
 
 
 def test_a_store_that_was_saved_waits_for_its_place(make_box):
