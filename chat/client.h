@@ -120,6 +120,10 @@ void client_style(const struct client *client, struct render_style *style);
 /* Shows bytes of conversation, ready for this kind of client; bell: ring. */
 void client_show(struct client *client, const char *text, size_t length, bool bell);
 
+/* Puts an answer into a queue of the client's, which may grow for it: it was asked for, and one at
+ * a time. */
+void client_answer(struct client *client, const struct buf *text, struct buf *queue);
+
 /* A line of the box's own to this client alone. */
 void client_tell(struct client *client, const char *sentence);
 

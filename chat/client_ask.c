@@ -108,7 +108,7 @@ static void say(struct client *client, const char *line)
     if (why != NULL) {
         tell_refusal(client, why);
     } else {
-        hall_count_said(client->somebody);
+        hall_count_said(client->somebody, text.len);
         put_say(client, &text);
     }
     buf_done(&text);
@@ -152,8 +152,7 @@ static void run_ask(struct job *job, struct store *store)
         profile_load(store, ask->request.person.id, &ask->profile);
 }
 
-/* Puts an answer into the queue, which may grow for it: it was asked for, and one at a time. */
-static void put_answer(struct client *client, const struct buf *text, struct buf *queue)
+void client_answer(struct client *client, const struct buf *text, struct buf *queue)
 {
     queue->max = queue->len + 2 * text->len + CLIENT_MAX_OUT;
     if (client->interactive)
@@ -199,8 +198,8 @@ static void show_answer(struct client *client, struct request *request)
         screen_erase(client->screen, &client->out);
         client->dirty = true;
     }
-    put_answer(client, &request->out, &client->out);
-    put_answer(client, &request->err, client->interactive ? &client->out : &client->err);
+    client_answer(client, &request->out, &client->out);
+    client_answer(client, &request->err, client->interactive ? &client->out : &client->err);
 }
 
 /* Shows the answer and releases the job; true if the client goes on. */

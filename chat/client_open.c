@@ -197,7 +197,7 @@ struct open_job {
     /* found */
     int64_t session_id, hosts, people, last_at, seen, newest, last_id;
     size_t count;
-    bool marked, more;
+    bool marked, more, full;
     struct room room;
     struct buf out, notice;
 };
@@ -221,11 +221,15 @@ static void put_history(void *context, const struct message *message)
 {
     struct open_job *open = context;
     struct render_style style = open->style;
+    size_t before = open->out.len;
 
-    open->count++;
-    open->last_id = message->id;
-    if (is_ignored(open, message->person_id))
+    if (open->full)
         return;
+    open->count++;
+    if (is_ignored(open, message->person_id)) {
+        open->last_id = message->id;
+        return;
+    }
     if (style.form == RENDER_TERMINAL) {
         if (open->last_at == 0 || render_days_differ(open->last_at, message->at))
             render_day(&open->out, message->at, &style);
@@ -241,6 +245,11 @@ static void put_history(void *context, const struct message *message)
                     (message->room_id == 0 || render_mentions(message->text, open->person.name));
     style.room = message->room_id != ROOM_LOBBY;
     render_message(&open->out, message, &style);
+    open->full = open->out.overflowed;
+    if (open->full) /* a page goes on with it next time */
+        buf_truncate(&open->out, before);
+    else
+        open->last_id = message->id;
 }
 
 static void put_missed(void *context, const struct message *message)
@@ -276,7 +285,7 @@ static void read_history(struct open_job *open, struct store *store)
     open->newest = open->job.newest;
     if (query.limit > 0)
         conversation_read(store, &query, put_history, open);
-    open->more = open->page && open->count == PAGE;
+    open->more = open->page && (open->count == PAGE || open->full);
     if (open->greet && !open->page && open->style.form == RENDER_TERMINAL)
         read_missed(open, store);
 }
@@ -380,10 +389,7 @@ static void take_open(struct client *client, struct open_job *open)
         return;
     if (open->greet)
         greet(client, open);
-    if (client->interactive)
-        screen_put(&client->out, buf_text(&open->out));
-    else
-        buf_put(&client->out, open->out.data, open->out.len);
+    client_answer(client, &open->out, &client->out);
     if (open->last_at > 0)
         client->last_at = open->last_at;
     if (open->more) {

@@ -336,6 +336,9 @@ void command_carry_out(struct request *request, struct store *store)
         return;
     }
     request->command->run(store, request);
+    if (request->out.overflowed)
+        command_fail(request, 1,
+                     "that is too much for one answer, and not all of it: ask for less");
 }
 
 /* ---- for handlers ---- */

@@ -172,15 +172,21 @@ static void tell(void *context, const struct message *message)
 {
     struct told *told = context;
     struct render_style style = told->style;
+    struct buf *out = &told->request->out;
+    size_t before = out->len;
 
+    if (out->overflowed)
+        return;
     if (style.form == RENDER_TERMINAL &&
         (told->last_at == 0 || render_days_differ(told->last_at, message->at)))
-        render_day(&told->request->out, message->at, &style);
+        render_day(out, message->at, &style);
     told->last_at = message->at;
     told->count++;
     style.mine = message->person_id == told->request->person.id;
     style.room = message->room_id != 0 && message->room_id != told->request->here.id;
-    render_message(&told->request->out, message, &style);
+    render_message(out, message, &style);
+    if (out->overflowed) /* whole lines only; command_carry_out says that there are more */
+        buf_truncate(out, before);
 }
 
 /* What the options of history and search say. 0, or -1 with the reason. */

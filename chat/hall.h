@@ -94,7 +94,7 @@ void hall_change(struct hall *hall, struct somebody *somebody, struct profile *p
 
 /* The limit on messages: whether one more is too many now, and that one was said. */
 bool hall_must_wait(const struct hall *hall, struct somebody *somebody);
-void hall_count_said(struct somebody *somebody);
+void hall_count_said(struct somebody *somebody, size_t length);
 
 /* This client shows everything up to that message. */
 void hall_shown(struct client *client, int64_t message_id);

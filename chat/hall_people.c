@@ -281,7 +281,7 @@ bool hall_must_wait(const struct hall *hall, struct somebody *somebody)
     return somebody->window_said >= hall->config->chat.rate;
 }
 
-void hall_count_said(struct somebody *somebody)
+void hall_count_said(struct somebody *somebody, size_t length)
 {
-    somebody->window_said++;
+    somebody->window_said += message_weight(length);
 }

@@ -16,6 +16,7 @@
 #define SYNC_AFTER_MS 400 /* what was said is synced within a second */
 #define HERE_EVERY_MS 200 /* who is here is read at most this often */
 #define LOOK_EVERY_MS (60 * 1000)
+#define AT_ONCE       (16 * 1024) /* bytes said that are handed over; JSON makes six of some */
 
 struct worker {
     struct store *store;
@@ -403,10 +404,40 @@ int worker_fd(const struct worker *worker)
     return worker->answer_fd;
 }
 
+/* What was not handed over yet, some news and any jobs, comes first the next time. */
+static void put_back(struct worker *worker, struct news *news, struct job *jobs)
+{
+    struct news **news_end = &news->next;
+    struct job **jobs_end = &jobs;
+
+    while (*news_end != NULL)
+        news_end = &(*news_end)->next;
+    while (*jobs_end != NULL)
+        jobs_end = &(*jobs_end)->next;
+    pthread_mutex_lock(&worker->lock);
+    *news_end = worker->news;
+    if (worker->news == NULL)
+        worker->news_end = news_end;
+    worker->news = news;
+    *jobs_end = worker->done;
+    if (worker->done == NULL)
+        worker->done_end = jobs_end == &jobs ? &worker->done : jobs_end;
+    worker->done = jobs;
+    pthread_mutex_unlock(&worker->lock);
+    doorbell_ring(worker->answer_fd);
+}
+
+/* How many bytes of it people will have to read, about. */
+static size_t weight(const struct news *news)
+{
+    return news->message.text == NULL ? 0 : strlen(news->message.text);
+}
+
 void worker_take(struct worker *worker, news_handler *handler, void *context)
 {
     struct news *news;
     struct job *jobs;
+    size_t handed = 0;
 
     doorbell_heard(worker->answer_fd);
     pthread_mutex_lock(&worker->lock);
@@ -417,9 +448,10 @@ void worker_take(struct worker *worker, news_handler *handler, void *context)
     worker->done = NULL;
     worker->done_end = &worker->done;
     pthread_mutex_unlock(&worker->lock);
-    while (news != NULL) {
+    while (news != NULL && handed < AT_ONCE) {
         struct news *next = news->next;
 
+        handed += weight(news);
         if (news->kind == NEWS_DONE)
             news->job->done(news->job);
         else
@@ -427,6 +459,10 @@ void worker_take(struct worker *worker, news_handler *handler, void *context)
         free(news->here);
         free(news);
         news = next;
+    }
+    if (news != NULL) {
+        put_back(worker, news, jobs);
+        return;
     }
     while (jobs != NULL) {
         struct job *next = jobs->next;
@@ -443,6 +479,8 @@ void worker_stop(struct worker *worker, news_handler *handler, void *context)
     pthread_mutex_unlock(&worker->lock);
     doorbell_ring(worker->wake_fd);
     pthread_join(worker->thread, NULL);
-    worker_take(worker, handler, context);
+    do
+        worker_take(worker, handler, context);
+    while (worker->news != NULL || worker->done != NULL);
     worker_free(worker);
 }

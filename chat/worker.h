@@ -91,7 +91,8 @@ void worker_look(struct worker *worker);
 /* Readable when worker_take has something to do. */
 int worker_fd(const struct worker *worker);
 
-/* On the loop: hands over news and finished jobs. */
+/* On the loop: hands over news and finished jobs; of what was said no more than the queues of those
+ * who read take well, and worker_fd is readable again for the rest. */
 void worker_take(struct worker *worker, news_handler *handler, void *context);
 
 /* Runs what is queued, syncs, ends the thread, calls what is done, and releases everything. */

@@ -16,6 +16,14 @@
 #define MESSAGE_MAX_TEXT 16384 /* bytes, whatever the configuration says */
 #define TOPIC_MAX        512
 
+/* What a message of so many bytes counts where people are slowed down: a long one fills as much of
+ * everybody's connection as many short ones. The same for a row of the table. */
+static inline int64_t message_weight(size_t bytes)
+{
+    return 1 + (int64_t)bytes / 1024;
+}
+#define MESSAGE_WEIGHT_SQL "1 + length(CAST(text AS BLOB)) / 1024"
+
 /* A `file` or `notice` is a whole sentence already (`ada dropped slides.pdf (1.2 MB)`): it is shown
  * without the name before it, though it has the person's id. */
 enum message_kind { MESSAGE_SAY, MESSAGE_ME, MESSAGE_TOPIC, MESSAGE_FILE, MESSAGE_NOTICE };

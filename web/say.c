@@ -25,7 +25,7 @@ static const char *silence(const struct call *call, int *status)
     if (person->muted_until > now)
         return "A host has muted you for a while.";
     store_int(call->store, &said,
-              "SELECT count(*) FROM message WHERE person_id = ? AND id > "
+              "SELECT sum(" MESSAGE_WEIGHT_SQL ") FROM message WHERE person_id = ? AND id > "
               "(SELECT max(id) FROM message) - 10000 AND at > ? AND kind IN ('say', 'me')",
               "ii", person->id, now - limits->rate_window * 1000);
     *status = 429;

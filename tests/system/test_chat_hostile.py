@@ -1,9 +1,11 @@
 """Clients that mean harm, or are broken: they delay nobody, and nothing grows."""
 
+import json
 import random
 import re
 import socket
 import struct
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
+from chat import Terminal
 from conftest import PATIENCE, Box, wait_for
 
 pytestmark = pytest.mark.threads
@@ -221,6 +224,36 @@ def test_readers_who_do_not_read_lose_their_connection(house):
     assert answers(house) < 2 * PATIENCE
     wait_for(lambda: all(client.gone() for client in stuck), "their end", 20)
     assert grew_less(house, before, 20000)
+
+
+@pytest.mark.parametrize("sign", ["a", "&"])
+def test_long_words_send_nobody_out(make_box, sign):
+    """A burst of the longest messages: who reads stays, bots with JSON, too, and who comes behind
+    them gets in, by a terminal and by --since."""
+    box = make_box(chat={"rate": 100000})
+    for name in ("iris", "joe", "kim"):
+        box.ssh(name, "whoami", check=0)
+    rows = []
+    with subprocess.Popen(box.ssh_line("joe", "chat", "--json"), stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as joe:  # fmt: skip
+        hears = threading.Thread(target=lambda: rows.extend(map(json.loads, joe.stdout)))
+        hears.start()
+        wait_for(lambda: "joe" in box.ssh("iris", "who").stdout, "joe to be here")
+        loud = box.ssh("gus", input=f"{sign * 8000}\n" * 60)
+        assert loud.returncode == 0, loud.stderr
+        wait_for(lambda: sum(row.get("text") == sign * 8000 for row in rows) == 60, "all of them")
+        joe.stdin.close()
+        assert joe.wait(10) == 0
+        hears.join()
+    with Terminal(box, "kim") as kim:
+        kim.say("here I am")
+        kim.wait("here I am")
+        wait_for(lambda: "here I am" in box.ssh("iris", "history").stdout, "kim to be heard")
+    got = subprocess.run(box.ssh_line("iris", "chat", "--json", "--since", "0"), input=b"",
+                         capture_output=True, timeout=30)  # fmt: skip
+    rows = [json.loads(line) for line in got.stdout.splitlines()]
+    assert got.returncode == 0 and len(rows) >= 61
+    assert [row["id"] for row in rows] == sorted({row["id"] for row in rows})
 
 
 def test_keepalives_without_reading(house):

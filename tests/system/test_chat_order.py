@@ -1,5 +1,7 @@
 """What is typed ahead: every line stands in the room, and under the settings, that the ones before it made."""
 
+import json
+
 import pytest
 from chat import Terminal
 
@@ -73,6 +75,24 @@ def test_hosts_words_are_taken_as_meant(house):
     assert house.ssh("ada", "bans", check=0).stdout.rstrip().endswith(": cool down")
     house.ssh("ada", "unban", "gus", check=0)
     assert "which command? help lists them" in house.ssh("ada", "  ", check=2).stderr
+
+
+def test_an_answer_that_is_too_long_says_so(make_box):
+    """Whole lines, and no success, so that a bot asks again from where they end."""
+    house = make_box(chat={"rate": 100000})
+    text = "&" * 8000  # six times as long in JSON
+    for _ in range(95):
+        house.ssh("gus", "say", text, check=0)
+    house.ssh("ada", "say", "behind them", check=0)
+    got = house.ssh("ada", "history", "--limit", "1000", "--json", check=1)
+    assert "too much for one answer" in got.stderr
+    rows = [json.loads(line) for line in got.stdout.splitlines()]
+    assert len(rows) > 50
+    seen = {row["text"] for row in rows}
+    assert text in seen and "behind them" not in seen
+    last = rows[-1]["id"]
+    got = house.ssh("ada", "history", "--since", str(last), "--json", check=0)
+    assert json.loads(got.stdout.splitlines()[0])["id"] > last and "behind them" in got.stdout
 
 
 def test_reply_to_what_came_while_one_was_away(house):

@@ -269,9 +269,19 @@ def test_other_sites_cannot_write(box):
     assert b"You are lea" in body
 
 
-def test_words_that_grow_by_their_escapes_break_nothing(box):
+def test_long_words_count_for_each_kilobyte(make_box):
+    """Else a burst of the longest would fill the queue of everybody who reads."""
+    box = make_box(chat={"rate": 20, "rate_window": "1h"})
+    cookie = take_name(box, "loud")
+    assert [say(box, cookie, "l" * 5000)[0] for _ in range(5)] == [201, 201, 201, 201, 429]
+    other = take_name(box, "quiet")
+    assert [say(box, other, "short")[0] for _ in range(21)] == [201] * 20 + [429]
+
+
+def test_words_that_grow_by_their_escapes_break_nothing(make_box):
     """A page shows as many of the newest as it has room for, an answer holds as many, and who
     resumes gets all of them."""
+    box = make_box(chat={"rate": 100000})
     cookie = take_name(box, "grower")
     before = said(box, cookie, "before them")
     ids = [said(box, cookie, f"http://{'&' * 8100}{n}") for n in range(60)]
