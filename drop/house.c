@@ -319,7 +319,10 @@ static enum drop_result make_folder(struct drop *drop, const char *path,
     int64_t count = 0;
 
     drop_path_folder(path, parent);
-    if (store_int(drop->store, &count, "SELECT count(*) FROM folder", "") < 0)
+    /* Their own count twice: nobody makes more than are left to others. */
+    if (store_int(drop->store, &count,
+                  "SELECT count(*) + count(CASE WHEN person_id = ? THEN 1 END) FROM folder", "i",
+                  actor->person_id) < 0)
         result = DROP_FAILED;
     else if (count >= FOLDERS_MAX)
         result = DROP_NO_SPACE;

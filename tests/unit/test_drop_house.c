@@ -79,6 +79,23 @@ static void folders_made_by_themselves_stay(void **state)
     assert_int_equal(drop_remove_folder(at->drop, "made", &at->ada), DROP_NOT_FOUND);
 }
 
+/* 20,000 there may be; one person may have as many of them as are free. */
+static void nobody_makes_all_the_folders(void **state)
+{
+    struct dropping *at = *state;
+
+    assert_int_equal(store_run(at->store,
+                               "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                               "WHERE i < 9999) INSERT INTO folder (path, parent, person_id, made, "
+                               "created_at) SELECT 'f' || i, '', ?, 1, 1 FROM n",
+                               "i", at->ada.person_id),
+                     0);
+    assert_int_equal(drop_make_folder(at->drop, "last", &at->ada), DROP_OK);
+    assert_int_equal(drop_make_folder(at->drop, "more", &at->ada), DROP_NO_SPACE);
+    assert_int_equal(drop_make_folder(at->drop, "more", &at->bob), DROP_OK);
+    assert_int_equal(drop_make_folder(at->drop, "again", &at->bob), DROP_OK);
+}
+
 static struct drop *watching;
 
 /* What the keeper does as soon as it hears of a new folder. */
@@ -379,6 +396,7 @@ int main(void)
         DROP_TEST(removing_cancels_an_own_part),
         DROP_TEST(what_guests_dropped_can_be_adopted),
         DROP_TEST(folders_made_by_themselves_stay),
+        DROP_TEST(nobody_makes_all_the_folders),
         DROP_TEST(folders_made_on_the_way_go_with_their_last_file),
         DROP_TEST(files_are_renamed),
         DROP_TEST(folders_are_renamed_with_what_is_in_them),
