@@ -43,6 +43,8 @@ static int64_t asked_since(struct call *call)
 static void put_missed(void *context, const struct message *message)
 {
     struct follower *follower = context;
+    if (follower->out.overflowed)
+        return; /* it will be fewer */
     if (!message->removed && !feed_ignores(&follower->reader.ignored, message->person_id))
         feed_message(&follower->out, message);
     follower->reader.last = message->id;

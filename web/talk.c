@@ -226,6 +226,8 @@ struct panel_words {
 static void put_words(void *context, const struct message *message)
 {
     struct panel_words *words = context;
+    if (words->list.out->overflowed)
+        return; /* it will be fewer */
     if (feed_ignores(&words->ignored, message->person_id))
         words->list.count++; /* it counts for whether there is more */
     else
@@ -307,7 +309,8 @@ void talk_answer(struct call *call)
 static void put_json(void *out, const struct message *message)
 {
     struct buf *json = out;
-    message_json(json, message);
+    if (!json->overflowed)
+        message_json(json, message);
 }
 
 void talk_messages(struct call *call)
