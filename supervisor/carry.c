@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,14 +252,28 @@ static int carry_in_turn(const struct config *config, const char *config_file,
     return result;
 }
 
+static void hold_signals(sigset_t *before)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGHUP);
+    sigprocmask(SIG_BLOCK, &held, before);
+}
+
 int carry_out(const struct config *config, const char *config_file, const char *directory,
               carry_step *gather, carry_step *finish)
 {
+    sigset_t before;
     int turn, result = carry_turn(config, &turn);
     if (result == 0)
         log_error(CARRY_BUSY);
+    /* Whoever is told to end leaves nothing behind, and ends then. */
+    hold_signals(&before);
     /* The child has the turn, too: it is given back when both have ended. */
     result = result == 1 ? carry_in_turn(config, config_file, directory, gather, finish) : -1;
     fs_close(turn);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return result;
 }

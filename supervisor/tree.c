@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,6 +33,17 @@ int tree_open(const char *path, int *folder)
     return -1;
 }
 
+/* Whether somebody who holds signals back (carry.c) is told to end. */
+static bool is_interrupted(void)
+{
+    sigset_t waiting;
+    if (sigpending(&waiting) || (!sigismember(&waiting, SIGINT) &&
+                                 !sigismember(&waiting, SIGTERM) && !sigismember(&waiting, SIGHUP)))
+        return false;
+    errno = EINTR;
+    return true;
+}
+
 /* ---- one file ---- */
 
 /* All bytes of one descriptor to another, within the kernel. 0, or -1 with errno. */
@@ -40,11 +52,11 @@ static int copy_bytes(int from, int to)
     uint8_t buffer[16384];
     ssize_t count = copy_file_range(from, NULL, to, NULL, PIECE, 0);
     while (count > 0)
-        count = copy_file_range(from, NULL, to, NULL, PIECE, 0);
+        count = is_interrupted() ? -1 : copy_file_range(from, NULL, to, NULL, PIECE, 0);
     if (count == 0 || (errno != EXDEV && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP))
         return (int)count;
     while ((count = read(from, buffer, sizeof buffer)) > 0) {
-        if (fs_write_all(to, buffer, (size_t)count))
+        if (is_interrupted() || fs_write_all(to, buffer, (size_t)count))
             return -1;
     }
     return (int)count;
@@ -137,7 +149,11 @@ static int walk(int from, int to, each_file *each, int depth)
         return -1;
     while (result == 0 && (entry = readdir(stream))) {
         const char *name = entry->d_name;
-        if (is_self(name) || (depth == 0 && name[0] == '.') ||
+        if (is_interrupted()) {
+            log_errno("cannot go on");
+            result = -1;
+        }
+        if (result || is_self(name) || (depth == 0 && name[0] == '.') ||
             fstatat(from, name, &about, AT_SYMLINK_NOFOLLOW))
             continue;
         if (S_ISDIR(about.st_mode))

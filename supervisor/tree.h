@@ -4,7 +4,7 @@
  * Everything goes by descriptors and never through a symbolic link: what lies in a folder that a
  * service may write is not trusted. Only regular files and folders are carried; names that begin
  * with a dot at the top (parts that are still arriving) are left out, and so is whatever vanishes
- * meanwhile.
+ * meanwhile. Copying and linking end early where SIGINT, SIGTERM or SIGHUP is held back and waits.
  */
 #ifndef SUPERVISOR_TREE_H
 #define SUPERVISOR_TREE_H

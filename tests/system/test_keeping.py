@@ -65,6 +65,24 @@ def test_a_second_one_takes_nothing_from_the_first(make_box, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["first"]
 
 
+def test_whoever_interrupts_it_finds_nothing_half_done(make_box, tmp_path):
+    """Ctrl-C goes to all of it, a service manager's signal to the first process only."""
+    box = make_box()
+    box.stop()
+    for number in range(5000):
+        (box.state / "drop" / f"file{number}").write_bytes(b"x" * 5000)
+    for send in (os.killpg, os.kill):
+        for number, words in ((signal.SIGINT, "backup"), (signal.SIGTERM, "export")):
+            line = [program("riad"), words, "-c", str(box.conf), str(tmp_path / "b")]
+            one = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+            half = tmp_path / "b.incomplete"
+            wait_for(half.exists, "it to copy")
+            send(one.pid, number)
+            one.communicate(timeout=60)
+            assert one.returncode == -number
+            assert not list(tmp_path.iterdir()) and not (box.state / "store" / ".carrying").exists()
+
+
 def test_files_that_cannot_be_read_are_no_files_that_are_not_there(shared, tmp_path):
     """As after a restore whose folders have the wrong owner."""
     drop = shared.state / "drop"
