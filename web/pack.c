@@ -11,7 +11,10 @@
 #include "base/when.h"
 #include "web/archive.h"
 #include "web/door.h"
+#include "web/share.h"
 
+#include <arpa/inet.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,23 +23,51 @@
 #define STEP      65536
 #define FILES_MAX 100000
 
+/* What a list of files takes stays until its client has read all of them: there are so many pieces
+ * of that for all, shared among addresses. */
+#define PIECE  (256 * 1024)
+#define PIECES 512
+
+static struct share *pieces;
+static pthread_once_t pieces_once = PTHREAD_ONCE_INIT;
+
 struct pack {
     struct call *call;
     char folder[DROP_PATH_MAX]; /* "" or with a slash at its end */
     bool zip;
     struct archive_file *files;
     size_t count, room;
-    struct buf head; /* what stands around the files, one piece at a time */
+    struct in_addr address;
+    size_t bytes, pieces; /* about what the list takes; taken for it */
+    bool refused;         /* more than are to be had */
+    struct buf head;      /* what stands around the files, one piece at a time */
     struct buf directory;
     int64_t length, directory_at; /* of all of it; where the zip's directory begins */
 };
+
+static void make_pieces(void)
+{
+    pieces = share_new(PIECES, 1);
+}
+
+/* Room for one more file in the list, and in the zip's directory. */
+static bool take_room(struct pack *pack, size_t path)
+{
+    pack->bytes += 2 * (sizeof *pack->files + path) + 64;
+    while (pack->pieces * PIECE < pack->bytes && !pack->refused) {
+        pack->refused = !share_take(pieces, pack->address, false);
+        pack->pieces += !pack->refused;
+    }
+    return !pack->refused;
+}
 
 static void gather(void *context, const struct drop_file *file)
 {
     struct pack *pack = context;
     size_t length = strlen(pack->folder);
     if (file->folder || strncmp(file->path, pack->folder, length) != 0 ||
-        pack->count == FILES_MAX || !drop_is_readable(pack->call->drop, file))
+        pack->count == FILES_MAX || pack->refused || !drop_is_readable(pack->call->drop, file) ||
+        !take_room(pack, strlen(file->path)))
         return;
     if (pack->count == pack->room) {
         pack->room = pack->room == 0 ? 64 : 2 * pack->room;
@@ -177,11 +208,16 @@ void pack_answer(struct call *call, const char *folder, bool zip)
 {
     const struct drop_query query = {.folder = NULL};
     struct pack pack = {.call = call, .zip = zip};
+    pthread_once(&pieces_once, make_pieces);
+    inet_pton(AF_INET, call->http->address, &pack.address);
     buf_init(&pack.head, 64 * 1024);
     buf_init(&pack.directory, 256 * 1024 * 1024);
     snprintf(pack.folder, sizeof pack.folder, "%s%s", folder, *folder == '\0' ? "" : "/");
     if (drop_list(call->drop, &query, gather, &pack) < 0) {
         reply_error(call->http, 500, "The folder cannot be listed just now.");
+    } else if (pack.refused) {
+        reply_extra(call->http, "Retry-After", "10");
+        reply_error(call->http, 503, "Too many large folders are on their way; try again later.");
     } else {
         measure(&pack);
         answer(&pack, folder);
@@ -189,6 +225,8 @@ void pack_answer(struct call *call, const char *folder, bool zip)
     for (size_t i = 0; i < pack.count; i++)
         free((char *)(uintptr_t)pack.files[i].path);
     free(pack.files);
+    for (; pack.pieces > 0; pack.pieces--)
+        share_give(pieces, pack.address);
     buf_done(&pack.head);
     buf_done(&pack.directory);
 }

@@ -362,6 +362,36 @@ def test_answers_that_nobody_reads(make_box):
             raw.close()
 
 
+def test_large_folders_that_nobody_reads(make_box):
+    """The list of what is packed stays in memory until it was read: there is so much for all."""
+    web = make_box(chat={"enabled": "no"}, mirror={"enabled": "no"})
+    many = web.state / "drop" / ("m" * 200)
+    many.mkdir()
+    for n in range(6000):
+        (many / f"{n:0200}").write_bytes(b"")
+    (web.state / "drop" / "large").write_bytes(bytes(4 << 20))
+    (web.state / "drop" / "few").mkdir()
+    (web.state / "drop" / "few" / "one").write_bytes(b"1")
+    wait_for(lambda: len(web.curl("/files/?text&q=m").stdout) > 6000 * 400, "all to be known", 30)
+    wait_for(lambda: web.request("GET", "/files/few/one")[0] == 200, "the other to be known", 30)
+    held = []
+    try:
+        for _ in range(200):
+            held.append(connect(web, "127.0.0.2", 2048))
+            held[-1].sendall(b"GET /files/?zip HTTP/1.1\r\n" + HOST + b"\r\n")
+        answers = []
+        for raw in held[:180]:
+            raw.settimeout(60 * PATIENCE)
+            answers.append(raw.recv(12))
+        assert b"HTTP/1.1 200" in answers and b"HTTP/1.1 503" in answers
+        assert web.request("GET", "/files/few/?zip")[0] == 200
+        assert PATIENCE > 1 or resident_mb(web) < 250
+    finally:
+        for raw in held:
+            raw.close()
+    wait_for(lambda: web.request("GET", "/files/?tar")[0] == 200, "all of it to be free again")
+
+
 def test_a_full_box_is_not_a_hung_one(web):
     """The keeper's question whether the web works is answered while all others are refused."""
     held = []
