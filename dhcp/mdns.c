@@ -23,6 +23,7 @@
 #define ANNOUNCE_PAUSE_MS 1000
 #define LOOK_MS           5000
 #define BUDGET            50 /* answers a second: who floods us is not multiplied */
+#define AT_ONCE           64 /* packets that are read before others have their turn */
 #define NUMBER_MAX        20
 
 /* ---- what we are ---- */
@@ -246,7 +247,7 @@ static void receive(struct mdns *mdns)
     struct msghdr message;
     ssize_t got;
 
-    for (;;) {
+    for (int count = 0; count < AT_ONCE; count++) {
         const struct mdns_interface *interface;
 
         message = (struct msghdr){.msg_name = &from,
