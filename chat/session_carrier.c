@@ -143,12 +143,22 @@ static int write_client(void *context, const void *bytes, size_t length)
     return length > 0 ? write_pipe(carrier, at, length) : 0;
 }
 
+static bool is_cut(void *context)
+{
+    const struct carrier *carrier = context;
+
+    return atomic_load(&carrier->cut);
+}
+
 /* ---- the thread ---- */
 
 static int run(struct carrier *carrier)
 {
-    struct sftp_pipe pipe = {
-        .read = read_client, .wait = wait_client, .write = write_client, .context = carrier};
+    struct sftp_pipe pipe = {.read = read_client,
+                             .wait = wait_client,
+                             .write = write_client,
+                             .is_cut = is_cut,
+                             .context = carrier};
     struct sftp_door door = {.pipe = &pipe,
                              .person = &carrier->load.person,
                              .config = carrier->load.config,

@@ -27,6 +27,8 @@ struct sftp_pipe {
     bool (*wait)(void *context, int timeout_ms);
     /* All of them: 0 or -1. */
     int (*write)(void *context, const void *bytes, size_t length);
+    /* Whether it has been cut off, as by a ban: nothing more is done for it. NULL: never. */
+    bool (*is_cut)(void *context);
     void *context;
 };
 

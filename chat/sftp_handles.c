@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define COPY_STEP (256 * 1024)
@@ -255,9 +256,18 @@ void sftp_write(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
     sftp_put_result(sftp, id, result);
 }
 
-/* Until length bytes or, with 0, all that is there. */
-static enum drop_result copy(int fd, int64_t offset, int64_t length, struct drop_arrival *to,
-                             int64_t at)
+/* Whether what is read is the part that is written, which would grow as long as it is read. */
+static bool is_part_of(int fd, const struct drop_arrival *arrival)
+{
+    struct stat from, to;
+
+    return fstat(fd, &from) || fstat(drop_arrival_fd(arrival), &to) ||
+           (from.st_dev == to.st_dev && from.st_ino == to.st_ino);
+}
+
+/* Until length bytes or, with 0, all that is there, or nobody may copy any more. */
+static enum drop_result copy(const struct sftp *sftp, int fd, int64_t offset, int64_t length,
+                             struct drop_arrival *to, int64_t at)
 {
     uint8_t *piece = mem_alloc(COPY_STEP);
     int64_t left = length ? length : INT64_MAX;
@@ -265,6 +275,10 @@ static enum drop_result copy(int fd, int64_t offset, int64_t length, struct drop
     ssize_t got = 1;
 
     while (!result && left > 0 && got > 0) {
+        if (sftp_is_cut(sftp)) {
+            result = DROP_FAILED;
+            break;
+        }
         got = pread(fd, piece, left < COPY_STEP ? (size_t)left : COPY_STEP, offset);
         if (got > 0)
             result = drop_write_at(to, at, piece, (size_t)got);
@@ -289,12 +303,12 @@ void sftp_copy_data(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
     at = sftp_get_u64(in);
     if (!to)
         return;
-    if (in->bad || from->fd < 0 || !to->arrival || offset > INT64_MAX / 2 ||
-        length > INT64_MAX / 2 || at > INT64_MAX / 2) {
+    if (in->bad || from->fd < 0 || !to->arrival || is_part_of(from->fd, to->arrival) ||
+        offset > INT64_MAX / 2 || length > INT64_MAX / 2 || at > INT64_MAX / 2) {
         sftp_put_status(sftp, id, SFTP_FX_FAILURE, "That cannot be copied.");
         return;
     }
-    result = copy(from->fd, (int64_t)offset, (int64_t)length, to->arrival, (int64_t)at);
+    result = copy(sftp, from->fd, (int64_t)offset, (int64_t)length, to->arrival, (int64_t)at);
     to->failed |= result != DROP_OK;
     sftp_put_result(sftp, id, result);
 }

@@ -41,7 +41,8 @@ struct sftp_handle {
 struct sftp {
     struct drop *drop;
     struct drop_actor actor;
-    const char *door; /* "sftp", "ssh" */
+    const struct sftp_pipe *pipe; /* while it runs */
+    const char *door;             /* "sftp", "ssh" */
     char name[NAME_MAX_BYTES];
     struct sftp_handle *handles; /* SFTP_HANDLES of them */
     struct buf out;              /* answers */
@@ -57,6 +58,9 @@ void sftp_done(struct sftp *sftp);
 int sftp_answer(struct sftp *sftp, const uint8_t *packet, size_t length);
 /* Answers until the pipe ends. */
 void sftp_run(struct sftp *sftp, const struct sftp_pipe *pipe);
+
+/* Whether nothing more may be done for this client. */
+bool sftp_is_cut(const struct sftp *sftp);
 
 void sftp_put_status(struct sftp *sftp, uint32_t id, enum sftp_status status, const char *text);
 /* The status that a result of the drop means, with its sentence. */

@@ -151,6 +151,11 @@ int sftp_answer(struct sftp *sftp, const uint8_t *packet, size_t length)
 
 /* ---- the loop ---- */
 
+bool sftp_is_cut(const struct sftp *sftp)
+{
+    return sftp->pipe->is_cut && sftp->pipe->is_cut(sftp->pipe->context);
+}
+
 static int send_answers(struct sftp *sftp, const struct sftp_pipe *pipe)
 {
     int result = 0;
@@ -174,7 +179,7 @@ static ssize_t answer_all(struct sftp *sftp, const struct sftp_pipe *pipe, const
         struct sftp_reader in = {.at = bytes + used, .end = bytes + length};
         size_t packet = sftp_get_u32(&in);
 
-        if (packet < 5 || packet > SFTP_PACKET_MAX)
+        if (packet < 5 || packet > SFTP_PACKET_MAX || sftp_is_cut(sftp))
             return -1;
         if (length - used - 4 < packet)
             break;
@@ -201,6 +206,7 @@ void sftp_run(struct sftp *sftp, const struct sftp_pipe *pipe)
     size_t have = 0;
     ssize_t used = 0;
 
+    sftp->pipe = pipe;
     while (used >= 0) {
         if (pipe->wait && !pipe->wait(pipe->context, DROP_SHOWN_AFTER_MS))
             show_arrivals(sftp);

@@ -106,6 +106,7 @@ static void transfers_are_told_from_commands(void **state)
 struct talk {
     struct buf in, out;
     uint32_t next_id;
+    int until_cut; /* looks until the client is cut off; 0 never */
 };
 
 static int talk_read(void *context, void *bytes, size_t size)
@@ -121,6 +122,12 @@ static int talk_write(void *context, const void *bytes, size_t length)
 {
     struct talk *talk = context;
     return buf_put(&talk->out, bytes, length);
+}
+
+static bool talk_is_cut(void *context)
+{
+    struct talk *talk = context;
+    return talk->until_cut > 0 && --talk->until_cut == 0;
 }
 
 static size_t ask(struct talk *talk, uint8_t type)
@@ -156,7 +163,8 @@ static void close_handle(struct talk *talk, uint32_t handle)
 /* Runs all that was asked, and gives the types and statuses of the answers. */
 static void run_talk(struct dropping *at, struct talk *talk, char *answers)
 {
-    struct sftp_pipe pipe = {.read = talk_read, .write = talk_write, .context = talk};
+    struct sftp_pipe pipe = {
+        .read = talk_read, .write = talk_write, .is_cut = talk_is_cut, .context = talk};
     struct person ada = {.id = at->ada.person_id, .name = "ada"};
     struct sftp sftp;
 
@@ -236,6 +244,92 @@ static void refusals_say_which(void **state)
     assert_string_equal(content(at, "bobs"), "his");
 }
 
+static void open_read(struct talk *talk, const char *path)
+{
+    size_t begin = ask(talk, SFTP_OPEN);
+    sftp_put_text(&talk->in, path);
+    sftp_put_u32(&talk->in, SFTP_OPEN_READ);
+    sftp_put_u32(&talk->in, 0);
+    sftp_packet_end(&talk->in, begin);
+}
+
+/* All of one handle into another, from its byte 1 on. */
+static void copy_data(struct talk *talk, uint32_t from, uint32_t to)
+{
+    size_t begin = ask(talk, SFTP_EXTENDED);
+    sftp_put_text(&talk->in, "copy-data");
+    sftp_put_u32(&talk->in, 8);
+    sftp_put_u32(&talk->in, from);
+    sftp_put_u32(&talk->in, 1);
+    sftp_put_u64(&talk->in, 0);
+    sftp_put_u64(&talk->in, 0);
+    sftp_put_u32(&talk->in, 8);
+    sftp_put_u32(&talk->in, to);
+    sftp_put_u32(&talk->in, 1);
+    sftp_put_u64(&talk->in, 1);
+    sftp_packet_end(&talk->in, begin);
+}
+
+static void nothing_is_copied_onto_itself(void **state)
+{
+    struct dropping *at = *state;
+    struct talk talk = new_talk();
+    char answers[256];
+
+    at->config.web.max_file = 1 << 20;
+    open_write(&talk, "file.txt", "hello", 0);
+    open_read(&talk, "file.txt");
+    copy_data(&talk, 1, 0);
+    close_handle(&talk, 0);
+    run_talk(at, &talk, answers);
+    assert_string_equal(answers, "102 101:0 102 101:4 101:0 ");
+    assert_string_equal(content(at, "file.txt"), "hello");
+}
+
+static void make_folder(struct talk *talk, const char *path)
+{
+    size_t begin = ask(talk, SFTP_MKDIR);
+    sftp_put_text(&talk->in, path);
+    sftp_put_u32(&talk->in, 0);
+    sftp_packet_end(&talk->in, begin);
+}
+
+static void nothing_is_done_for_who_was_cut_off(void **state)
+{
+    struct dropping *at = *state;
+    struct talk talk = new_talk();
+    struct drop_file file;
+    char answers[256];
+
+    talk.until_cut = 2;
+    make_folder(&talk, "before");
+    make_folder(&talk, "after");
+    run_talk(at, &talk, answers);
+    assert_int_equal(drop_look(at->drop, "before", &file), DROP_OK);
+    assert_int_equal(drop_look(at->drop, "after", &file), DROP_NOT_FOUND);
+}
+
+static void a_copy_ends_where_the_client_is_cut_off(void **state)
+{
+    struct dropping *at = *state;
+    struct talk talk = new_talk();
+    struct drop_coming coming;
+    struct drop_file file;
+    char answers[256];
+    char *much = mem_alloc(1 << 20);
+
+    memset(much, 'm', (1 << 20) - 1);
+    put_as(at, "much", much, &at->bob, true, true, &file, NULL);
+    free(much);
+    open_read(&talk, "much");
+    open_write(&talk, "copy", "c", 1);
+    copy_data(&talk, 0, 1);
+    talk.until_cut = 4 + 2; /* four requests, and two pieces of the copy */
+    run_talk(at, &talk, answers);
+    assert_int_equal(drop_coming_by_path(at->drop, "copy", &at->ada, &coming), DROP_OK);
+    assert_in_range(coming.received, 2, 1 << 19);
+}
+
 /* scp's receiver, told what a client would say. */
 static int scp(struct dropping *at, const char *command, const void *bytes, size_t length,
                char *answer)
@@ -286,6 +380,9 @@ int main(void)
         DROP_TEST(closing_publishes),
         DROP_TEST(an_end_without_closing_keeps_the_part),
         DROP_TEST(refusals_say_which),
+        DROP_TEST(nothing_is_copied_onto_itself),
+        DROP_TEST(nothing_is_done_for_who_was_cut_off),
+        DROP_TEST(a_copy_ends_where_the_client_is_cut_off),
         DROP_TEST(scp_receives_trees),
     };
     return cmocka_run_group_tests_name("sftp", tests, NULL, NULL);
