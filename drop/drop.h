@@ -202,10 +202,11 @@ enum drop_result drop_arrival_rename(struct drop_arrival *arrival, const char *t
 
 /* Appends bytes. DROP_TOO_LARGE beyond size or max_file; DROP_NO_SPACE keeps what was written. */
 enum drop_result drop_write(struct drop_arrival *arrival, const void *bytes, size_t length);
-/* Writes anywhere (SFTP clients may). */
+/* Writes anywhere (SFTP clients may). DROP_NO_SPACE also where all up to its end could not be. */
 enum drop_result drop_write_at(struct drop_arrival *arrival, int64_t offset, const void *bytes,
                                size_t length);
-/* Cuts or extends the part: a chunk whose checksum was wrong (tus), SFTP's setstat. */
+/* Cuts or extends the part: a chunk whose checksum was wrong (tus), SFTP's setstat. DROP_NO_SPACE
+ * as above. */
 enum drop_result drop_truncate(struct drop_arrival *arrival, int64_t length);
 /* Makes what came so far durable (fsync@openssh.com). */
 enum drop_result drop_sync(struct drop_arrival *arrival);

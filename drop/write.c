@@ -55,18 +55,28 @@ int64_t drop_arrival_modified(const struct drop_arrival *arrival)
     return drop_ms(part.st_mtim);
 }
 
+/* Whether all of it would find room: so much is still to come. */
+static enum drop_result check_whole(const struct drop_arrival *arrival, int64_t size)
+{
+    int64_t space = drop_space(arrival->drop);
+
+    if (space < 0)
+        return DROP_FAILED;
+    return size - arrival->solid > space ? DROP_NO_SPACE : DROP_OK;
+}
+
 enum drop_result drop_arrival_set_size(struct drop_arrival *arrival, int64_t size)
 {
-    int64_t max = arrival->drop->config->web.max_file, space = drop_space(arrival->drop);
+    int64_t max = arrival->drop->config->web.max_file;
+    enum drop_result result;
 
     if (size < arrival->solid)
         return DROP_WRONG_OFFSET;
     if (max > 0 && size > max)
         return DROP_TOO_LARGE;
-    if (space < 0)
-        return DROP_FAILED;
-    if (size - arrival->solid > space)
-        return DROP_NO_SPACE;
+    result = check_whole(arrival, size);
+    if (result)
+        return result;
     arrival->size = size;
     return drop_arrival_record(arrival) ? DROP_FAILED : DROP_OK;
 }
@@ -149,12 +159,18 @@ static enum drop_result check_space(struct drop_arrival *arrival, int64_t end)
 static enum drop_result check_write(struct drop_arrival *arrival, int64_t offset, int64_t end)
 {
     int64_t max = arrival->drop->config->web.max_file;
+    enum drop_result result = DROP_OK;
 
     if (arrival->revoked)
         return DROP_BUSY;
     if (offset < 0 || end < offset || (max > 0 && end > max) ||
         (arrival->size >= 0 && end > arrival->size))
         return DROP_TOO_LARGE;
+    /* A hole takes no room, but it is digested and read like what does. */
+    if (offset > arrival->length)
+        result = check_whole(arrival, end);
+    if (result)
+        return result;
     /* Whoever follows, or finds the part after a crash, must know of the gap before there is one.
      */
     if (offset != arrival->solid && !arrival->scattered) {
@@ -224,11 +240,16 @@ enum drop_result drop_write(struct drop_arrival *arrival, const void *bytes, siz
 static enum drop_result truncate_locked(struct drop_arrival *arrival, int64_t length)
 {
     int64_t max = arrival->drop->config->web.max_file;
+    enum drop_result result = DROP_OK;
 
     if (arrival->revoked)
         return DROP_BUSY;
     if (length < 0 || (max > 0 && length > max))
         return DROP_TOO_LARGE;
+    if (length > arrival->length)
+        result = check_whole(arrival, length);
+    if (result)
+        return result;
     /* Whoever follows has been given what is cut away now. */
     if (length != arrival->length && !arrival->scattered) {
         arrival->scattered = true;

@@ -402,6 +402,25 @@ static void truncating_goes_back(void **state)
     assert_memory_equal(file.sha256, wanted, sizeof wanted);
 }
 
+/* A hole takes no room yet, but whoever reads the file reads all of it. */
+static void no_hole_is_larger_than_the_disk(void **state)
+{
+    struct dropping *at = *state;
+    struct drop_arrival *arrival;
+    int64_t beyond = drop_space(at->drop) / 2 * 3;
+
+    assert_int_equal(begin(at, "hole", &at->ada, -1, true, true, &arrival), DROP_OK);
+    assert_int_equal(drop_write(arrival, "ab", 2), DROP_OK);
+    assert_int_equal(drop_truncate(arrival, beyond), DROP_NO_SPACE);
+    assert_int_equal(drop_write_at(arrival, beyond, "x", 1), DROP_NO_SPACE);
+    /* Nor by steps. */
+    assert_int_equal(drop_write_at(arrival, beyond / 2, "x", 1), DROP_OK);
+    assert_int_equal(drop_write_at(arrival, beyond, "x", 1), DROP_NO_SPACE);
+    assert_int_equal(drop_truncate(arrival, 2), DROP_OK);
+    assert_int_equal(drop_publish(arrival, &(struct drop_file){0}, NULL, NULL), DROP_OK);
+    assert_string_equal(content(at, "hole"), "ab");
+}
+
 static void a_copy_can_be_changed(void **state)
 {
     struct dropping *at = *state;
@@ -499,6 +518,7 @@ int main(void)
         DROP_TEST(digests_are_right_over_connections),
         DROP_TEST(what_has_gaps_is_cut_at_the_first),
         DROP_TEST(truncating_goes_back),
+        DROP_TEST(no_hole_is_larger_than_the_disk),
         DROP_TEST(a_copy_can_be_changed),
         DROP_TEST(followers_see_all_of_it),
         DROP_TEST(followers_are_told_of_a_loss),
