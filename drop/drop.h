@@ -32,8 +32,8 @@ void drop_close(struct drop *drop);
 /* Who acts. */
 struct drop_actor {
     int64_t person_id; /* 0 a guest */
-    bool host;
-    bool has_guest; /* guest holds the digest of a guest's cookie or Drop-Token */
+    bool host;         /* when they came; what needs one looks again */
+    bool has_guest;    /* guest holds the digest of a guest's cookie or Drop-Token */
     uint8_t guest[DIGEST_SHA256_SIZE];
 };
 

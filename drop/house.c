@@ -27,9 +27,20 @@ static enum drop_result check_writable(const char *asked, char *path)
     return !result && drop_path_like_shelf(path) ? DROP_NOT_ALLOWED : result;
 }
 
-static bool may(const struct drop_actor *actor, const struct drop_file *file)
+/* A connection may have been open since before they were none any more. */
+static bool is_host(const struct drop *drop, const struct drop_actor *actor)
 {
-    return file->yours || actor->host;
+    struct person person;
+
+    if (!actor->host || actor->person_id == 0) /* the box itself */
+        return actor->host;
+    return person_by_id(drop->store, actor->person_id, &person) == 1 && person.role == ROLE_HOST;
+}
+
+static bool may(const struct drop *drop, const struct drop_actor *actor,
+                const struct drop_file *file)
+{
+    return file->yours || is_host(drop, actor);
 }
 
 /* Ends the transaction by result; a commit that fails is DROP_FAILED. */
@@ -53,7 +64,7 @@ static enum drop_result remove_file(struct drop *drop, const char *path,
 
     if (found != 1)
         return found < 0 ? DROP_FAILED : DROP_NOT_FOUND;
-    if (!may(actor, &file))
+    if (!may(drop, actor, &file))
         return DROP_NOT_YOURS;
     folder = drop_open_parent(drop, path, &name);
     if (folder < 0 || (unlinkat(folder, name, 0) && errno != ENOENT) || fsync(folder))
@@ -155,6 +166,7 @@ static enum drop_result gather(struct drop *drop, struct moving *moving)
     struct rows rows;
     enum drop_result result = DROP_OK;
     size_t room = 0, skip = strlen(moving->from);
+    bool host = is_host(drop, moving->actor);
     int found = 0;
 
     rows_open(&rows, drop->store,
@@ -165,7 +177,7 @@ static enum drop_result gather(struct drop *drop, struct moving *moving)
         size_t length;
         const void *guest = rows_bytes(&rows, 3, &length);
 
-        if (!moving->actor->host && !drop_owns(moving->actor, rows_int(&rows, 2), guest, length))
+        if (!host && !drop_owns(moving->actor, rows_int(&rows, 2), guest, length))
             result = DROP_NOT_YOURS;
         if (moving->count == room) {
             room = room ? 2 * room : 64;
@@ -246,7 +258,7 @@ static enum drop_result move(struct drop *drop, struct moving *moving)
         found = drop_index_get(drop, moving->from, moving->actor, &moving->source);
         if (found != 1)
             return found < 0 ? DROP_FAILED : DROP_NOT_FOUND;
-        if (!may(moving->actor, &moving->source))
+        if (!may(drop, moving->actor, &moving->source))
             return DROP_NOT_YOURS;
     } else {
         result = gather(drop, moving);
@@ -379,7 +391,7 @@ static enum drop_result check_old_folder(struct drop *drop, const char *path,
 
     if (!result && !file.folder)
         return DROP_NOT_FOUND;
-    return !result && file.person_id && !may(actor, &file) ? DROP_NOT_YOURS : result;
+    return !result && file.person_id && !may(drop, actor, &file) ? DROP_NOT_YOURS : result;
 }
 
 /* Makes or removes one: checks what is there, then acts within a transaction. */
@@ -428,7 +440,7 @@ static enum drop_result set_modified(struct drop *drop, const char *path, int64_
 
     if (found != 1)
         return found < 0 ? DROP_FAILED : DROP_NOT_FOUND;
-    if (!may(actor, &file))
+    if (!may(drop, actor, &file))
         return DROP_NOT_YOURS;
     fd = drop_open_at(drop, path, O_RDONLY, 0);
     if (fd < 0 || futimens(fd, times))

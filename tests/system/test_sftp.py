@@ -254,6 +254,23 @@ def test_a_killed_service_keeps_what_came(box, tmp_path):
     box.sftp("ada", f"reput {tmp_path}/whole killed.bin", check=0)
     assert lies(box, "killed.bin") == content
 
+def test_who_is_no_host_any_more_removes_nothing(box):
+    """A connection that a host has left open is not one of a host when they no longer are."""
+    box.ssh("ada", "drop", "hers.txt", input="hers", check=0)
+    box.ssh("hugo", "whoami", check=0)
+    box.riad("people", "promote", "hugo", check=0)
+    client = connect(box, "hugo")
+    sftp = client.open_sftp()
+    box.ssh("ada", "drop", "spam.txt", input="spam", check=0)
+    sftp.remove("spam.txt")
+    box.riad("people", "demote", "hugo", check=0)
+    with pytest.raises(IOError):
+        sftp.remove("hers.txt")
+    with pytest.raises(IOError):
+        sftp.rename("hers.txt", "his.txt")
+    assert lies(box, "hers.txt") == b"hers"
+    client.close()
+
 
 # ---- writing anywhere ----
 

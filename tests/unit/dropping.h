@@ -60,6 +60,7 @@ static inline int dropping_setup(void **state)
     at->ada.person_id = claim(at->store, "ada");
     at->bob.person_id = claim(at->store, "bob");
     at->host = (struct drop_actor){.person_id = claim(at->store, "hilda"), .host = true};
+    assert_int_equal(person_set_role(at->store, at->host.person_id, ROLE_HOST), ACT_DONE);
     at->guest.has_guest = at->other_guest.has_guest = true;
     secret_digest("one", at->guest.guest);
     secret_digest("other", at->other_guest.guest);
