@@ -252,13 +252,16 @@ static int carry_in_turn(const struct config *config, const char *config_file,
     return result;
 }
 
+/* Those that are not ignored, as nohup(1) does it. */
 static void hold_signals(sigset_t *before)
 {
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction now;
     sigset_t held;
     sigemptyset(&held);
-    sigaddset(&held, SIGINT);
-    sigaddset(&held, SIGTERM);
-    sigaddset(&held, SIGHUP);
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        if (sigaction(ending[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
+            sigaddset(&held, ending[i]);
     sigprocmask(SIG_BLOCK, &held, before);
 }
 

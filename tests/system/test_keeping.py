@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import descendants, needs_root, program, wait_for
@@ -65,6 +66,15 @@ def test_a_second_one_takes_nothing_from_the_first(make_box, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["first"]
 
 
+def begin(box, words, target, number, handling):
+    """Starts a command that copies, with that handling of a signal, whatever ours is; it copies already."""
+    line = [program("riad"), words, "-c", str(box.conf), str(target)]
+    one = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                           preexec_fn=lambda: signal.signal(number, handling))  # fmt: skip
+    wait_for(Path(f"{target}.incomplete").exists, "it to copy")
+    return one
+
+
 def test_whoever_interrupts_it_finds_nothing_half_done(make_box, tmp_path):
     """Ctrl-C goes to all of it, a service manager's signal to the first process only."""
     box = make_box()
@@ -73,14 +83,15 @@ def test_whoever_interrupts_it_finds_nothing_half_done(make_box, tmp_path):
         (box.state / "drop" / f"file{number}").write_bytes(b"x" * 5000)
     for send in (os.killpg, os.kill):
         for number, words in ((signal.SIGINT, "backup"), (signal.SIGTERM, "export")):
-            line = [program("riad"), words, "-c", str(box.conf), str(tmp_path / "b")]
-            one = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-            half = tmp_path / "b.incomplete"
-            wait_for(half.exists, "it to copy")
+            one = begin(box, words, tmp_path / "b", number, signal.SIG_DFL)
             send(one.pid, number)
             one.communicate(timeout=60)
             assert one.returncode == -number
             assert not list(tmp_path.iterdir()) and not (box.state / "store" / ".carrying").exists()
+    one = begin(box, "backup", tmp_path / "b", signal.SIGHUP, signal.SIG_IGN)  # nohup
+    os.killpg(one.pid, signal.SIGHUP)
+    one.communicate(timeout=60)
+    assert one.returncode == 0 and len(list((tmp_path / "b" / "drop").iterdir())) == 5000
 
 
 def test_files_that_cannot_be_read_are_no_files_that_are_not_there(shared, tmp_path):
