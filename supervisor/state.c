@@ -271,7 +271,9 @@ static char *hear_finding(int child)
     (void)fs_read_all(child, &said);
     text_clean(&clean, said.data, said.len, TEXT_ONE_LINE);
     buf_done(&said);
-    return buf_take(&clean);
+    char *finding = buf_take(&clean);
+    buf_done(&clean);
+    return finding;
 }
 
 enum state_look state_look(const struct config *config, const struct account *box, char **finding)

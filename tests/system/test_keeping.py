@@ -66,7 +66,7 @@ def test_a_second_one_takes_nothing_from_the_first(make_box, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["first"]
 
 
-def begin(box, words, target, number, handling):
+def begin_copying(box, words, target, number, handling):
     """Starts a command that copies, with that handling of a signal, whatever ours is; it copies already."""
     line = [program("riad"), words, "-c", str(box.conf), str(target)]
     one = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
@@ -83,12 +83,12 @@ def test_whoever_interrupts_it_finds_nothing_half_done(make_box, tmp_path):
         (box.state / "drop" / f"file{number}").write_bytes(b"x" * 5000)
     for send in (os.killpg, os.kill):
         for number, words in ((signal.SIGINT, "backup"), (signal.SIGTERM, "export")):
-            one = begin(box, words, tmp_path / "b", number, signal.SIG_DFL)
+            one = begin_copying(box, words, tmp_path / "b", number, signal.SIG_DFL)
             send(one.pid, number)
             one.communicate(timeout=60)
             assert one.returncode == -number
             assert not list(tmp_path.iterdir()) and not (box.state / "store" / ".carrying").exists()
-    one = begin(box, "backup", tmp_path / "b", signal.SIGHUP, signal.SIG_IGN)  # nohup
+    one = begin_copying(box, "backup", tmp_path / "b", signal.SIGHUP, signal.SIG_IGN)  # nohup
     os.killpg(one.pid, signal.SIGHUP)
     one.communicate(timeout=60)
     assert one.returncode == 0 and len(list((tmp_path / "b" / "drop").iterdir())) == 5000
