@@ -404,29 +404,6 @@ int worker_fd(const struct worker *worker)
     return worker->answer_fd;
 }
 
-/* What was not handed over yet, some news and any jobs, comes first the next time. */
-static void put_back(struct worker *worker, struct news *news, struct job *jobs)
-{
-    struct news **news_end = &news->next;
-    struct job **jobs_end = &jobs;
-
-    while (*news_end != NULL)
-        news_end = &(*news_end)->next;
-    while (*jobs_end != NULL)
-        jobs_end = &(*jobs_end)->next;
-    pthread_mutex_lock(&worker->lock);
-    *news_end = worker->news;
-    if (worker->news == NULL)
-        worker->news_end = news_end;
-    worker->news = news;
-    *jobs_end = worker->done;
-    if (worker->done == NULL)
-        worker->done_end = jobs_end == &jobs ? &worker->done : jobs_end;
-    worker->done = jobs;
-    pthread_mutex_unlock(&worker->lock);
-    doorbell_ring(worker->answer_fd);
-}
-
 /* How many bytes of it people will have to read, about. */
 static size_t weight(const struct news *news)
 {
@@ -435,23 +412,28 @@ static size_t weight(const struct news *news)
 
 void worker_take(struct worker *worker, news_handler *handler, void *context)
 {
-    struct news *news;
-    struct job *jobs;
-    size_t handed = 0;
+    struct news *news, **end = &news;
+    struct job *jobs = NULL;
 
     doorbell_heard(worker->answer_fd);
     pthread_mutex_lock(&worker->lock);
     news = worker->news;
-    jobs = worker->done;
-    worker->news = NULL;
-    worker->news_end = &worker->news;
-    worker->done = NULL;
-    worker->done_end = &worker->done;
+    for (size_t taken = 0; *end != NULL && taken < AT_ONCE; end = &(*end)->next)
+        taken += weight(*end);
+    worker->news = *end;
+    *end = NULL;
+    if (worker->news == NULL) {
+        worker->news_end = &worker->news;
+        jobs = worker->done;
+        worker->done = NULL;
+        worker->done_end = &worker->done;
+    } else {
+        doorbell_ring(worker->answer_fd);
+    }
     pthread_mutex_unlock(&worker->lock);
-    while (news != NULL && handed < AT_ONCE) {
+    while (news != NULL) {
         struct news *next = news->next;
 
-        handed += weight(news);
         if (news->kind == NEWS_DONE)
             news->job->done(news->job);
         else
@@ -459,10 +441,6 @@ void worker_take(struct worker *worker, news_handler *handler, void *context)
         free(news->here);
         free(news);
         news = next;
-    }
-    if (news != NULL) {
-        put_back(worker, news, jobs);
-        return;
     }
     while (jobs != NULL) {
         struct job *next = jobs->next;
