@@ -73,8 +73,7 @@ static int write_aside(const char *aside, const void *bytes, size_t length, mode
     return result;
 }
 
-/* The folder that holds path, yours to free. */
-static char *folder_of(const char *path)
+char *fs_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -88,7 +87,7 @@ static char *folder_of(const char *path)
 int fs_replace_file(const char *path, const void *bytes, size_t length, mode_t mode)
 {
     char random[17];
-    char *folder = folder_of(path), *aside = NULL;
+    char *folder = fs_folder_of(path), *aside = NULL;
     uint8_t number[8];
     int result = -1;
 

@@ -28,6 +28,9 @@ int fs_replace_file(const char *path, const void *bytes, size_t length, mode_t m
 /* Makes the folder and its parents with this mode if they are not there. 0, or -1 with errno. */
 int fs_make_folders(const char *path, mode_t mode);
 
+/* The folder that holds path, by its name alone; yours to free. */
+char *fs_folder_of(const char *path);
+
 /* fsync of a folder by path. 0, or -1 with errno. */
 int fs_sync_folder(const char *path);
 

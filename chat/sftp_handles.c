@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define COPY_STEP (256 * 1024)
@@ -256,15 +255,6 @@ void sftp_write(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
     sftp_put_result(sftp, id, result);
 }
 
-/* Whether what is read is the part that is written, which would grow as long as it is read. */
-static bool is_part_of(int fd, const struct drop_arrival *arrival)
-{
-    struct stat from, to;
-
-    return fstat(fd, &from) || fstat(drop_arrival_fd(arrival), &to) ||
-           (from.st_dev == to.st_dev && from.st_ino == to.st_ino);
-}
-
 /* Until length bytes or, with 0, all that is there, or nobody may copy any more. */
 static enum drop_result copy(const struct sftp *sftp, int fd, int64_t offset, int64_t length,
                              struct drop_arrival *to, int64_t at)
@@ -303,8 +293,10 @@ void sftp_copy_data(struct sftp *sftp, uint32_t id, struct sftp_reader *in)
     at = sftp_get_u64(in);
     if (!to)
         return;
-    if (in->bad || from->fd < 0 || !to->arrival || is_part_of(from->fd, to->arrival) ||
-        offset > INT64_MAX / 2 || length > INT64_MAX / 2 || at > INT64_MAX / 2) {
+    /* A part that is copied onto itself would grow as long as it is read. */
+    if (in->bad || from->fd < 0 || !to->arrival ||
+        fs_is_same(from->fd, drop_arrival_fd(to->arrival)) || offset > INT64_MAX / 2 ||
+        length > INT64_MAX / 2 || at > INT64_MAX / 2) {
         sftp_put_status(sftp, id, SFTP_FX_FAILURE, "That cannot be copied.");
         return;
     }

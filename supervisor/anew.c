@@ -49,18 +49,12 @@ static void remove_store(const char *path)
     }
 }
 
-/* Yours to free. */
-static char *folder_of(const char *path)
-{
-    return mem_dup_bytes(path, (size_t)(strrchr(path, '/') - path));
-}
-
 /* Sets the damaged store aside and the saved one in its place. 0 or -1, logged. */
 static int change_places(const char *path, const char *saved)
 {
     time_t now = (time_t)(when_wall_ms() / 1000);
     struct tm local;
-    char mark[32], *aside, *folder = folder_of(path);
+    char mark[32], *aside, *folder = fs_folder_of(path);
     int result = -1;
 
     strftime(mark, sizeof mark, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
@@ -116,7 +110,7 @@ static bool is_damaged(const char *path, bool say)
 static int begin_anew(const char *path)
 {
     char *anew = mem_printf("%s.anew", path), *saved = mem_printf("%s.saved", path);
-    char *folder = folder_of(path);
+    char *folder = fs_folder_of(path);
     int turn = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int result = -1;
 

@@ -146,19 +146,10 @@ static int gather_in_child(struct carry *carry, carry_step *gather, const char *
 
 /* ---- handing over, as the caller ---- */
 
-/* The folder that holds path, yours to free. */
-static char *parent_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return mem_dup(".");
-    return slash == path ? mem_dup("/") : mem_dup_bytes(path, (size_t)(slash - path));
-}
-
 /* Services see what lies there: people would be given the store and the host key as files. */
 static bool is_within_state(const struct config *config, const char *directory)
 {
-    char *parent = parent_of(directory);
+    char *parent = fs_folder_of(directory);
     char *there = realpath(parent, NULL), *state = realpath(config->box.state, NULL);
     size_t length = state ? strlen(state) : 0;
     bool within = there && state && strncmp(there, state, length) == 0 &&
@@ -212,7 +203,7 @@ static int fill(struct carry *carry, const char *work, const char *incomplete, c
 
 static int appear(const char *incomplete, const char *directory)
 {
-    char *parent = parent_of(directory);
+    char *parent = fs_folder_of(directory);
     int result = rename(incomplete, directory);
     if (result == 0)
         result = fs_sync_folder(parent);
