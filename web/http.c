@@ -5,10 +5,10 @@
 #include "base/when.h"
 #include "web/accept.h"
 #include "web/reply.h"
+#include "web/share.h"
 #include "web/url.h"
 #include "web/wire.h"
 
-#include <arpa/inet.h>
 #include <civetweb.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -292,9 +292,7 @@ static void connection_close(const struct mg_connection *connection)
 static void connection_closed(const struct mg_connection *connection)
 {
     struct http *http = mg_get_user_context_data(connection);
-    struct in_addr address = {0};
-    inet_pton(AF_INET, mg_get_request_info(connection)->remote_addr, &address);
-    accept_gone(address);
+    accept_gone(share_address(mg_get_request_info(connection)->remote_addr));
     atomic_fetch_sub(&http->open, 1);
 }
 

@@ -13,7 +13,6 @@
 #include "web/door.h"
 #include "web/share.h"
 
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,9 +206,8 @@ static void answer(struct pack *pack, const char *folder)
 void pack_answer(struct call *call, const char *folder, bool zip)
 {
     const struct drop_query query = {.folder = NULL};
-    struct pack pack = {.call = call, .zip = zip};
+    struct pack pack = {.call = call, .zip = zip, .address = share_address(call->http->address)};
     pthread_once(&pieces_once, make_pieces);
-    inet_pton(AF_INET, call->http->address, &pack.address);
     buf_init(&pack.head, 64 * 1024);
     buf_init(&pack.directory, 256 * 1024 * 1024);
     snprintf(pack.folder, sizeof pack.folder, "%s%s", folder, *folder == '\0' ? "" : "/");

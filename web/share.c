@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -33,6 +34,13 @@ void share_free(struct share *share)
     pthread_mutex_destroy(&share->lock);
     free(share->holders);
     free(share);
+}
+
+struct in_addr share_address(const char *text)
+{
+    struct in_addr address = {0};
+    inet_pton(AF_INET, text, &address);
+    return address;
 }
 
 static struct holder *find(struct share *share, struct in_addr address)

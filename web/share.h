@@ -23,6 +23,9 @@ void share_free(struct share *share);
  * always the others may, too. */
 bool share_take(struct share *share, struct in_addr address, bool always);
 
+/* A client's address, from its text. */
+struct in_addr share_address(const char *text);
+
 /* One that the address took has come back. */
 void share_give(struct share *share, struct in_addr address);
 

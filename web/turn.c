@@ -2,7 +2,6 @@
 
 #include "web/share.h"
 
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -13,17 +12,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t back = PTHREAD_COND_INITIALIZER;
 static struct share *turns;
 
-static struct in_addr parse(const char *text)
-{
-    struct in_addr address = {0};
-    inet_pton(AF_INET, text, &address);
-    return address;
-}
-
 bool turn_take(const char *address)
 {
     struct timespec until;
-    struct in_addr from = parse(address);
+    struct in_addr from = share_address(address);
     bool late = false, took;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += WAIT_S;
@@ -38,7 +30,7 @@ bool turn_take(const char *address)
 void turn_give(const char *address)
 {
     pthread_mutex_lock(&lock);
-    share_give(turns, parse(address));
+    share_give(turns, share_address(address));
     pthread_cond_broadcast(&back);
     pthread_mutex_unlock(&lock);
 }
