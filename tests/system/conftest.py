@@ -102,6 +102,13 @@ def processes():
     return found
 
 
+def resident_kb(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
 def descendants(pid):
     """All processes below pid: pid -> (parent, state, start time, command line)."""
     everyone = processes()

@@ -14,7 +14,7 @@ import paramiko
 import pytest
 
 from chat import Terminal
-from conftest import PATIENCE, Box, wait_for
+from conftest import PATIENCE, Box, resident_kb, wait_for
 
 pytestmark = pytest.mark.threads
 
@@ -27,15 +27,9 @@ def house():
         assert house.pid("chat") == house.first, "the chat died on the way"
 
 
-def resident_kb(box):
-    for line in Path(f"/proc/{box.pid('chat')}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-
-
 def grew_less(box, before, kb):
     """Whether it is that little larger; sanitizers keep what was released, and are not asked."""
-    return PATIENCE > 1 or resident_kb(box) < before + kb
+    return PATIENCE > 1 or resident_kb(box.pid("chat")) < before + kb
 
 
 def answers(box):
@@ -106,7 +100,7 @@ def malformed(noise):
 
 def test_silent_and_malformed_connections(house):
     assert answers(house) < 2 * PATIENCE
-    before = resident_kb(house)
+    before = resident_kb(house.pid("chat"))
     sockets = [connect(house) for _ in range(60)]
     noise = random.Random(7)
     kinds = malformed(noise)
@@ -140,7 +134,7 @@ def test_a_thousand_malformed_connections(house):
     kinds = malformed(noise)
     assert len(kinds) == 21
     assert answers(house) < 2 * PATIENCE
-    before, sockets = resident_kb(house), []
+    before, sockets = resident_kb(house.pid("chat")), []
     descriptors = len(list(Path(f"/proc/{house.pid('chat')}/fd").iterdir()))
     for at in range(1000):
         one = connect(house)
@@ -161,7 +155,7 @@ def test_a_thousand_malformed_connections(house):
              "their descriptors to be closed", 20)  # fmt: skip
     assert grew_less(house, before, 8000)
     print(f"\nmalformed ssh: 1000 connections of 21 kinds in {time.monotonic() - began:.0f} s: others waited at most "
-          f"{worst * 1000:.0f} ms, memory {before} → {resident_kb(house)} KB, no descriptor left", flush=True)  # fmt: skip
+          f"{worst * 1000:.0f} ms, memory {before} → {resident_kb(house.pid('chat'))} KB, no descriptor left", flush=True)  # fmt: skip
 
 
 @pytest.mark.parametrize("packet", [1, 9, 10, 11, 255])
@@ -213,7 +207,7 @@ def flood(box, seconds, size=4000):
 def test_readers_who_do_not_read_lose_their_connection(house):
     """None of them delays the others; the queue of each is bounded."""
     stuck = []
-    before = resident_kb(house)
+    before = resident_kb(house.pid("chat"))
     for i in range(8):
         client = Client(house, f"stuck{i}")
         channel = client.channel(window=2000)
@@ -263,7 +257,7 @@ def test_keepalives_without_reading(house):
     channel.get_pty()
     channel.invoke_shell()
     time.sleep(0.2)
-    before = resident_kb(house)
+    before = resident_kb(house.pid("chat"))
     # From here on nobody reads: the thread of paramiko is stopped by stopping its socket's reads.
     client.transport.packetizer.read_message = lambda: time.sleep(3600)
     client.transport.sock.settimeout(0.5)
@@ -296,7 +290,7 @@ def test_a_client_that_ignores_the_window(house):
         # `whoami` reads nothing; megabytes come all the same.
         channel.exec_command("say")
         channel.out_window_size = 2**30
-        before = resident_kb(house)
+        before = resident_kb(house.pid("chat"))
 
         def pour():
             try:
@@ -360,7 +354,7 @@ FLOODS = {
 def test_floods_within_a_session(house, kind):
     """A thousand of each, as fast as they go: refused or taken, nobody waits and nothing is kept."""
     house.ssh("honest", "whoami", check=0)
-    before, descriptors = resident_kb(house), len(list(Path(f"/proc/{house.first}/fd").iterdir()))
+    before, descriptors = resident_kb(house.pid("chat")), len(list(Path(f"/proc/{house.first}/fd").iterdir()))
     with Client(house, "flooding") as client:
         client.channel()
         if kind == "sizes":

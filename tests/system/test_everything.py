@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE, SANITIZER, SERVICES, Box, descendants, program, wait_for
+from conftest import PATIENCE, SANITIZER, SERVICES, Box, descendants, program, resident_kb, wait_for
 from crowd import Crowd
 from crowd_people import Installer
 from upstream import Upstream, Weather
@@ -25,13 +25,6 @@ SEED = int(os.environ.get("RIAD_SEED", "7"))
 MINUTES = float(os.environ.get("RIAD_MINUTES", "5"))
 # What a service may keep open more than at its start when everybody has left.
 SPARE_DESCRIPTORS = 12
-
-
-def resident_kb(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    return 0
 
 
 def descriptors(pid):

@@ -4,10 +4,9 @@ import json
 import re
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
-from conftest import PATIENCE, Box, needs, wait_for
+from conftest import PATIENCE, Box, needs, resident_kb, wait_for
 
 
 pytestmark = pytest.mark.threads
@@ -50,8 +49,7 @@ def read(box, query):
 
 
 def resident_mb(box):
-    status = Path(f"/proc/{box.pid('web')}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+    return resident_kb(box.pid("web")) / 1024
 
 
 class Follower:
