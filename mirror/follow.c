@@ -23,6 +23,7 @@
 struct mirror_flight {
     struct shared_flight *shared;
     int64_t joined_ms;
+    bool begun;       /* it was given something, and promised is settled */
     int64_t promised; /* the length in the head, -1 none */
     bool hopeless;    /* sent away because the link is down */
 };
@@ -158,12 +159,14 @@ static int64_t shown(struct shared_flight *shared)
 }
 
 /* The same while it flies: the last byte waits for the landing, so that who has an archive whole
- * finds it in the cache when asking again. */
-static int64_t shown_aloft(struct shared_flight *shared)
+ * finds it in the cache when asking again. Sources may differ about the length: what counts is the
+ * one that this follower was promised. */
+static int64_t shown_aloft(const struct mirror_flight *flight)
 {
-    int64_t end = shown(shared);
+    int64_t end = shown(flight->shared);
+    int64_t whole = flight->begun ? flight->promised : flight->shared->length;
 
-    return shared->length > 0 && end >= shared->length ? shared->length - 1 : end;
+    return whole >= 0 && end >= whole ? whole - 1 : end;
 }
 
 /* How many bytes agree before one differs from other; *all: one ends, and none did. */
@@ -277,7 +280,7 @@ static enum mirror_wait look_once(struct mirror_flight *flight, int64_t offset, 
         return MIRROR_LOST;
     if (shared->id == 0)
         result = index_there(shared, fd, available);
-    else if (shared->state == SHARED_FLYING && (*available = shown_aloft(shared)) > offset) {
+    else if (shared->state == SHARED_FLYING && (*available = shown_aloft(flight)) > offset) {
         *fd = shared->fd;
         result = MIRROR_MORE;
     }
@@ -314,18 +317,16 @@ enum mirror_wait mirror_flight_wait(struct mirror_flight *flight, int64_t offset
             break;
     if (result == MIRROR_TIMEOUT)
         result = look_once(flight, offset, fd, available);
+    if (!flight->begun && (result == MIRROR_MORE || result == MIRROR_DONE)) {
+        flight->begun = true;
+        flight->promised = result == MIRROR_DONE ? *available : shared->length;
+    }
     pthread_mutex_unlock(&hub->lock);
     return result;
 }
 
-int64_t mirror_flight_length(struct mirror_flight *flight)
+int64_t mirror_flight_length(const struct mirror_flight *flight)
 {
-    struct shared_flight *shared = flight->shared;
-
-    /* It may have landed since the wait, and nobody has opened it yet: then the row tells. */
-    pthread_mutex_lock(&shared->hub->lock);
-    flight->promised = shared->landed_fd >= 0 ? shared->landed_size : shared->length;
-    pthread_mutex_unlock(&shared->hub->lock);
     return flight->promised;
 }
 

@@ -94,9 +94,10 @@ enum mirror_wait { MIRROR_MORE, MIRROR_DONE, MIRROR_LOST, MIRROR_TIMEOUT };
  */
 enum mirror_wait mirror_flight_wait(struct mirror_flight *flight, int64_t offset, int timeout_ms,
                                     int *fd, int64_t *available);
-/* The whole length to promise in the head, -1 if it is not known (then chunked). Once it was asked
- * for, a flight that turns out to have another length is lost for this follower. */
-int64_t mirror_flight_length(struct mirror_flight *flight);
+/* The whole length to promise in the head, -1 if it is not known (then chunked): settled when this
+ * follower is first given something. It never gets more; a flight that turns out to have another
+ * length is lost for it. */
+int64_t mirror_flight_length(const struct mirror_flight *flight);
 void mirror_flight_failure(struct mirror_flight *flight, struct mirror_answer *answer);
 /* Whoever followed leaves; the flight goes on. */
 void mirror_flight_leave(struct mirror_flight *flight);

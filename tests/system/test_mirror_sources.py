@@ -24,9 +24,13 @@ LIARS = {
 }
 
 
+# Whoever comes while such a source is read is promised its length, and cut off for it.
+LIES_OF_LENGTH = ("longer", "shorter", "longer after a cut", "another total")
+
+
 def test_liars(make_mirror, upstream):
     """Lengths and ranges that are not so, redirects that lead nowhere: all bodies are right, but
-    for who was promised more than there is and is cut off at its end: asking again helps."""
+    for who was promised another length than it has and is cut off: asking again helps."""
     repository, paths, bodies = Repository(upstream), [], []
     upstream.put("/circle", b"")
     upstream.weather("/circle", *[Weather(location="/circle")] * 99)
@@ -37,13 +41,31 @@ def test_liars(make_mirror, upstream):
     repository.publish()
     box = make_mirror(parallel=16)
     answers = get_all(box, paths * 3)
-    for i in range(0, len(answers), len(paths)):
-        if answers[i][1] is None:
-            answers[i] = get(box, paths[0])
-    names = list(LIARS)
-    wrong = [(names[i % len(paths)], answer[0], answer[1] and answer[1][:80])
+    names = list(LIARS) * 3
+    for i, answer in enumerate(answers):
+        if answer[1] is None and names[i] in LIES_OF_LENGTH:
+            answers[i] = get(box, paths[i % len(paths)])
+    wrong = [(names[i], answer[0], answer[1] and answer[1][:80])
              for i, answer in enumerate(answers) if answer != (200, bodies[i % len(paths)])]  # fmt: skip
     assert not wrong
+
+
+def test_who_was_promised_less_gets_no_byte_beyond_it(make_mirror, upstream):
+    """A source announces too little, the next one the truth: the first promise is neither fulfilled
+    nor exceeded, since a byte behind it would be taken for the next answer."""
+    repository, body = Repository(upstream), noise(1, 3 * MB)
+    path = repository.add("a.1", body)["md5"]
+    repository.publish()
+    box = make_mirror()
+    upstream.weather(path, Weather(lie=-MB, pace=4 * MB), Weather(pace=4 * MB))
+    with socket.create_connection(("127.0.0.1", box.web_port), 20 * PATIENCE) as client:
+        client.sendall(f"GET /opam{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    head, _, sent = answer.partition(b"\r\n\r\n")
+    assert b"Content-Length: 2000000\r\n" in head + b"\r\n"
+    assert sent == body[: len(sent)] and len(sent) < 2000000
+    assert "longer than its head" not in box.log()
+    assert get(box, path) == (200, body)
 
 
 def test_another_source_goes_on(make_mirror, upstream):

@@ -129,6 +129,33 @@ static void what_left_at_once_is_lost(void **state)
     world_done(&world);
 }
 
+/* The next source announces more: who has a head that promises less gets no byte beyond it, and is
+ * cut off; who comes then is promised the new length. */
+static void another_length_goes_to_who_comes_after_it(void **state)
+{
+    struct world world;
+    struct mirror_flight *late;
+    int64_t available = 0;
+    int fd;
+    world_init(&world, state);
+    row(&world, "flying", HALF + 10);
+    assert_int_equal(wait_for(&world, 0, &available), MIRROR_MORE);
+    row(&world, "flying", SIZE);
+    part_is(&world, SIZE - 5);
+    assert_int_equal(mirror_flight_length(world.follower), HALF + 10);
+    assert_int_equal(wait_for(&world, HALF, &available), MIRROR_MORE);
+    assert_int_equal(available, HALF + 9);
+    assert_int_equal(wait_for(&world, HALF + 9, &available), MIRROR_TIMEOUT);
+    assert_non_null(late = hub_join(&world.hub, world.name));
+    assert_int_equal(mirror_flight_wait(late, 0, 0, &fd, &available), MIRROR_MORE);
+    assert_int_equal(available, SIZE - 5);
+    assert_int_equal(mirror_flight_length(late), SIZE);
+    mirror_flight_leave(late);
+    lands(&world);
+    assert_int_equal(wait_for(&world, HALF + 9, &available), MIRROR_LOST);
+    world_done(&world);
+}
+
 /* Who asks after the landing is promised what is in the cache. */
 static void a_landed_archive_has_its_own_length(void **state)
 {
@@ -264,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(the_length_is_promised_while_it_lands),
         SCRATCH_TEST(what_left_at_once_is_lost),
+        SCRATCH_TEST(another_length_goes_to_who_comes_after_it),
         SCRATCH_TEST(a_landed_archive_has_its_own_length),
         SCRATCH_TEST(what_lies_in_memory_is_followed),
         SCRATCH_TEST(memory_of_other_bytes_cuts_those_who_have_the_old),
