@@ -327,10 +327,13 @@ def test_one_address_leaves_room_for_others(make_box, way):
                     other.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
                     assert status(other.recv(65536)) == 200
                     assert time.monotonic() - begun < 2
-        with connect(web, "127.0.0.2") as more:
-            more.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
-            answer = more.recv(65536)
-            assert status(answer) == 503 and b"Retry-After" in answer
+        answer = b""
+        for _ in range(20):  # what others had then may have come back since
+            if answer == b"" or status(answer) == 200:
+                held.append(connect(web, "127.0.0.2"))
+                held[-1].sendall(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+                answer = held[-1].recv(65536)
+        assert status(answer) == 503 and b"Retry-After" in answer
     finally:
         for raw in held:
             raw.close()
