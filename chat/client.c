@@ -200,6 +200,16 @@ void client_show(struct client *client, const char *text, size_t length, bool be
     check_queue(client);
 }
 
+bool client_falls_behind(struct client *client, int64_t id)
+{
+    if (client->kind != CLIENT_LINES || client->out.len <= CLIENT_MAX_OUT / 2)
+        return false;
+    client->step = CLIENT_OPENING;
+    client->since = id - 1;
+    client->behind_at = when_monotonic_ms();
+    return true;
+}
+
 void client_tell(struct client *client, const char *sentence)
 {
     struct render_style style;
@@ -253,7 +263,7 @@ void client_drained(struct client *client)
             buf_init(&client->out, CLIENT_MAX_OUT);
         }
     }
-    if (client->step == CLIENT_OPENING && client->since >= 0 && client->jobs == 0 &&
+    if (client->step == CLIENT_OPENING && client->since >= 0 && !client->reading &&
         client->out.len < CLIENT_MAX_OUT / 2)
         client_more(client);
     if (client->in.len > 0 || client->in_ended)

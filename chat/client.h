@@ -17,11 +17,12 @@
 #include "chat/screen.h"
 #include "chat/worker.h"
 
-#define CLIENT_MAX_OUT                                                                             \
-    (256 * 1024) /* of a conversation; a reader who falls back further is lost                     \
-                  */
-#define CLIENT_MAX_IN (128 * 1024)
-#define CLIENT_SAYING 64 /* what one client may have said before the store has it */
+/* Of a conversation. A terminal that falls back further is lost; lines are read from the store once
+ * half of it is full, and lost if nobody reads for so long. */
+#define CLIENT_MAX_OUT   (256 * 1024)
+#define CLIENT_BEHIND_MS 60000
+#define CLIENT_MAX_IN    (128 * 1024)
+#define CLIENT_SAYING    64 /* what one client may have said before the store has it */
 
 struct hall;
 struct somebody;
@@ -31,7 +32,7 @@ enum client_kind { CLIENT_NEW, CLIENT_TERMINAL, CLIENT_LINES, CLIENT_COMMAND };
 enum client_step {
     CLIENT_ENTERING, /* the store is asked who this is */
     CLIENT_ENTERED,  /* known; has not asked for anything yet */
-    CLIENT_OPENING,  /* the newest messages are on their way */
+    CLIENT_OPENING,  /* the newest messages are on their way, or those that it fell behind with */
     CLIENT_OPEN,     /* takes part */
     CLIENT_LEAVING,  /* nothing more is taken; out is still to be sent */
 };
@@ -75,7 +76,9 @@ struct client {
     unsigned saying;         /* how many of them say something */
     bool asking;             /* a command is one: what stands behind it waits for what it does */
     bool json, saying_lines; /* CLIENT_LINES: --json; `say` without words */
-    int64_t since;           /* --since: -1 not given */
+    int64_t since;           /* CLIENT_OPENING: what the store is read behind; -1 nothing */
+    bool reading;            /* a page of that is on its way */
+    int64_t behind_at;       /* monotonic: since when it is behind and reads nothing; 0 it is not */
     int64_t session_id, credential_id;
     struct room room;   /* where one stands */
     int64_t last_at;    /* of the last message shown */
@@ -120,6 +123,10 @@ void client_style(const struct client *client, struct render_style *style);
 /* Shows bytes of conversation, ready for this kind of client; bell: ring. */
 void client_show(struct client *client, const char *text, size_t length, bool bell);
 
+/* Whether somebody who gets lines reads so slowly that message id, and what follows, has to wait in
+ * the store until the queue has room again. */
+bool client_falls_behind(struct client *client, int64_t id);
+
 /* Puts an answer into a queue of the client's, which may grow for it: it was asked for, and one at
  * a time. */
 void client_answer(struct client *client, const struct buf *text, struct buf *queue);
@@ -127,11 +134,11 @@ void client_answer(struct client *client, const struct buf *text, struct buf *qu
 /* A line of the box's own to this client alone. */
 void client_tell(struct client *client, const char *sentence);
 
-/* ---- client_open.c: coming in ---- */
+/* ---- client_open.c: how the conversation begins ---- */
 
-/* Begins what was asked for, once known. */
+/* Begins what was asked for, once client_enter.c knows who it is. */
 void client_begin(struct client *client);
-/* Asks for the next messages of `--since`. */
+/* Asks for the next messages behind client->since. */
 void client_more(struct client *client);
 
 /* ---- client_ask.c: what is typed or comes as a line ---- */

@@ -143,7 +143,7 @@ static void hear_message(struct hall *hall, const struct message *message)
 
     for (struct client *client = hall->clients; client != NULL; client = client->next) {
         if (client->step != CLIENT_OPEN || client->saying_lines || client->kind == CLIENT_COMMAND ||
-            !may_read(client->somebody, message))
+            !may_read(client->somebody, message) || client_falls_behind(client, message->id))
             continue;
         note_seen(client->somebody, message);
         deliver(client, &all, message);
@@ -153,6 +153,12 @@ static void hear_message(struct hall *hall, const struct message *message)
 }
 
 /* ---- what else is news ---- */
+
+/* What is still to be read from the store will be read as it is then. */
+static bool has_been_shown(const struct client *client, int64_t id)
+{
+    return client->step == CLIENT_OPEN || (client->step == CLIENT_OPENING && client->since >= id);
+}
 
 static void hear_removed(struct hall *hall, const struct message *message)
 {
@@ -166,7 +172,7 @@ static void hear_removed(struct hall *hall, const struct message *message)
     buf_printf(&text, "what %s said at %s was taken back", message->name, clock);
     render_message(&json, message, &style);
     for (struct client *client = hall->clients; client != NULL; client = client->next) {
-        if (client->step != CLIENT_OPEN || client->saying_lines ||
+        if (!has_been_shown(client, message->id) || client->saying_lines ||
             !may_read(client->somebody, message))
             continue;
         if (client->kind == CLIENT_TERMINAL)
@@ -332,6 +338,8 @@ void hall_tick(struct hall *hall, int64_t now_ms)
         next = client->next;
         if (client->kind == CLIENT_LINES && (client->in.len > 0 || client->in_ended))
             client_input(client);
+        if (client->behind_at != 0 && now_ms - client->behind_at > CLIENT_BEHIND_MS)
+            client->lost = true;
         if (client->kind == CLIENT_TERMINAL && hall->config->chat.idle > 0 &&
             now_ms - client->key_at > hall->config->chat.idle * 1000)
             client_end(client, 0, "you have typed nothing for long; good-bye");

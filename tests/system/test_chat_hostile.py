@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -248,6 +249,45 @@ def test_long_words_send_nobody_out(make_box, sign):
     rows = [json.loads(line) for line in got.stdout.splitlines()]
     assert got.returncode == 0 and len(rows) >= 61
     assert [row["id"] for row in rows] == sorted({row["id"] for row in rows})
+
+
+@pytest.mark.parametrize("options", [["chat", "--json"], []], ids=["json", "lines"])
+def test_lines_wait_for_who_reads_slowly(make_box, options):
+    """A bot whose computer sleeps while more is said than its connection holds: all of it comes
+    afterwards, once and in order, what is said then follows, and nothing of a room it is not in.
+    It hears of what is taken back of what it has."""
+    box = make_box(chat={"rate": 100000})
+    for name in ("iris", "joe"):
+        box.ssh(name, "whoami", check=0)
+    heard = []
+
+    def texts():
+        lines = [line for line in heard if b"gus" in line]
+        return [json.loads(line)["text"] if options else line.decode().split(" ", 2)[2].strip()
+                for line in lines]  # fmt: skip
+
+    said = [f"{i} " + "&" * 8000 for i in range(400)]
+    with subprocess.Popen(box.ssh_line("joe", *options), stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as joe:  # fmt: skip
+        hears = threading.Thread(target=lambda: heard.extend(joe.stdout))
+        hears.start()
+        wait_for(lambda: "joe" in box.ssh("iris", "who").stdout, "joe to be here")
+        assert box.ssh("iris", "say", "oops").returncode == 0
+        wait_for(lambda: b"oops" in b"".join(heard), "the first word")
+        joe.send_signal(signal.SIGSTOP)
+        assert box.ssh("gus", input="\n".join(said) + "\n").returncode == 0
+        assert box.ssh("iris", "delete").returncode == 0
+        assert box.ssh("gus", input="/join elsewhere\nhidden\n").returncode == 0
+        joe.send_signal(signal.SIGCONT)
+        wait_for(lambda: len(texts()) == len(said), "all of them", 30)
+        assert box.ssh("gus", "say", "afterwards").returncode == 0
+        wait_for(lambda: texts()[-1] == "afterwards", "what is said then")
+        joe.stdin.close()
+        assert joe.wait(10) == 0
+        hears.join()
+    assert texts() == [*said, "afterwards"]
+    if options:
+        assert [line["removed"] for line in map(json.loads, heard) if line["name"] == "iris"] == [False, True]
 
 
 def test_keepalives_without_reading(house):
