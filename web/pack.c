@@ -35,7 +35,7 @@ struct pack {
     char folder[DROP_PATH_MAX]; /* "" or with a slash at its end */
     bool zip;
     struct archive_file *files;
-    size_t count, room;
+    size_t listed, count, room; /* in the folder; of them that can be read; slots */
     struct in_addr address;
     size_t bytes, pieces; /* about what the list takes; taken for it */
     bool refused;         /* more than are to be had */
@@ -65,7 +65,7 @@ static void gather(void *context, const struct drop_file *file)
     struct pack *pack = context;
     size_t length = strlen(pack->folder);
     if (file->folder || strncmp(file->path, pack->folder, length) != 0 ||
-        pack->count == FILES_MAX || pack->refused || !drop_is_readable(pack->call->drop, file) ||
+        ++pack->listed > FILES_MAX || pack->refused || !drop_is_readable(pack->call->drop, file) ||
         !take_room(pack, strlen(file->path)))
         return;
     if (pack->count == pack->room) {
@@ -213,6 +213,11 @@ void pack_answer(struct call *call, const char *folder, bool zip)
     snprintf(pack.folder, sizeof pack.folder, "%s%s", folder, *folder == '\0' ? "" : "/");
     if (drop_list(call->drop, &query, gather, &pack) < 0) {
         reply_error(call->http, 500, "The folder cannot be listed just now.");
+    } else if (pack.listed > FILES_MAX) {
+        reply_error(call->http, 403,
+                    "An archive holds at most %d files, and here are %zu: take one folder at a "
+                    "time, or all by sftp -r.",
+                    FILES_MAX, pack.listed);
     } else if (pack.refused) {
         reply_extra(call->http, "Retry-After", "10");
         reply_error(call->http, 503, "Too many large folders are on their way; try again later.");

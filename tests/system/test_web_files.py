@@ -1,11 +1,13 @@
 """The drop over HTTP, outwards: listings, ranges, conditions, archives, files still arriving."""
 
 import base64
+import contextlib
 import hashlib
 import io
 import json
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tarfile
 import zipfile
@@ -186,6 +188,19 @@ def test_a_folder_as_tar_and_zip(web):
         assert zip_.testzip() is None
         assert sorted(zip_.namelist()) == sorted(names)
         assert zip_.read("a é.bin") == BYTES
+
+
+def test_an_archive_of_too_many_files_is_refused(make_box):
+    """It would lack some, and say nothing of it."""
+    web = make_box(chat={"enabled": "no"}, mirror={"enabled": "no"})
+    assert web.request("PUT", "/files/many/one", b"1")[0] == 201
+    with contextlib.closing(sqlite3.connect(web.state / "store" / "riad.db", timeout=10)) as store, store:
+        store.executemany(
+            "INSERT INTO file (path, size, created_at, modified_at) VALUES (?, 1, 1, 1)",
+            ((f"many/{i}",) for i in range(100_000)),
+        )
+    status, _, body = web.request("GET", "/files/many/?zip")
+    assert status == 403 and b"100001" in body and b"sftp" in body
 
 
 def test_an_archive_leaves_out_what_the_box_may_not_read(web):
