@@ -174,9 +174,10 @@ static void panel_fill(struct call *call, const struct talk_wish *wish, struct b
     buf_init(&earlier, 4096);
     buf_init(&later, 4096);
     same_view(wish, &view);
-    if (list->count == wish->query.limit && list->first > 0)
+    bool full = list->count == wish->query.limit;
+    if ((full || wish->query.after != 0) && list->first > 0)
         buf_printf(&earlier, "%sbefore=%lld", buf_text(&view), (long long)list->first);
-    if (wish->query.before != 0 && list->last > 0)
+    if ((wish->query.before != 0 || (full && wish->query.after != 0)) && list->last > 0)
         buf_printf(&later, "%safter=%lld", buf_text(&view), (long long)list->last);
     snprintf(newest, sizeof newest, "%lld", (long long)conversation_newest(call->store));
     snprintf(longest, sizeof longest, "%lld", (long long)call->config->chat.max_message);

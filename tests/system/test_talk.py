@@ -276,6 +276,28 @@ def test_long_words_count_for_each_kilobyte(make_box):
     assert [say(box, other, "short")[0] for _ in range(21)] == [201] * 20 + [429]
 
 
+def test_pages_lead_on_in_both_directions(make_box):
+    box = make_box()
+    cookie = take_name(box, "reader")
+    ids = [said(box, cookie, f"word {n}") for n in range(9)]
+
+    def page(query):
+        """What is shown, and the addresses of what is earlier and later."""
+        text = box.request("GET", f"/chat?limit=3{query}", headers={"Accept": "text/html"})[2].decode()
+        leads = [re.search(rf'href="([^"]*)">{way}</a>', text) for way in ("Earlier", "Later")]
+        shown = [int(number) for number in re.findall(r"<li id=m(\d+)", text)]
+        return shown, *(lead and lead[1].replace("&amp;", "&") for lead in leads)
+
+    shown, earlier, later = page("")
+    assert shown == ids[6:] and earlier.endswith(f"before={ids[6]}") and later is None
+    shown, earlier, later = page(f"&before={ids[6]}")
+    assert shown == ids[3:6] and earlier.endswith(f"before={ids[3]}") and later.endswith(f"after={ids[5]}")
+    shown, earlier, later = page(f"&after={ids[2]}")
+    assert shown == ids[3:6] and earlier.endswith(f"before={ids[3]}") and later.endswith(f"after={ids[5]}")
+    shown, earlier, later = page(f"&after={ids[6]}")
+    assert shown == ids[7:] and earlier.endswith(f"before={ids[7]}") and later is None
+
+
 def test_words_that_grow_by_their_escapes_break_nothing(make_box):
     """A page shows as many of the newest as it has room for, an answer holds as many, and who
     resumes gets all of them."""
