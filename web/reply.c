@@ -86,7 +86,7 @@ bool reply_wants_body(const struct http_request *request)
 
 /* ---- heads ---- */
 
-#define LINES_MAX 4096
+#define LINES_MAX (4 * HTTP_PATH_MAX) /* an address, encoded */
 
 /* Most answers have none of these lines. */
 static struct buf *lazy(struct buf *lines)

@@ -128,7 +128,7 @@ static void portal(struct call *call)
 /* Whoever came by a name that is not ours is sent to our address; the address is ours to say. */
 static void elsewhere(struct call *call)
 {
-    char base[WEB_BASE_MAX], location[2 * HTTP_PATH_MAX];
+    char base[WEB_BASE_MAX], location[4 * HTTP_PATH_MAX];
     struct buf path;
     own_base(call, base);
     buf_init(&path, 4 * HTTP_PATH_MAX);

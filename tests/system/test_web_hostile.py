@@ -194,6 +194,9 @@ def test_a_foreign_name_is_sent_to_the_address(web):
         status_, head, _ = web.request("GET", "/files/?a=b", headers={"Host": host})
         assert status_ in (302, 307), host
         assert head["location"] == f"http://127.0.0.1:{web.web_port}/files/?a=b"
+    path = "/" + "%C3%A9" * 2000
+    head = web.request("GET", path, headers={"Host": "evil.example"})[1]
+    assert head["location"] == f"http://127.0.0.1:{web.web_port}{path}"
     for host in ["riad.lan", "riad.local:80", "files.lan", "chat.lan", "opam.lan", "localhost", "127.0.0.1"]:
         assert web.request("GET", "/healthz", headers={"Host": host})[0] == 200, host
 
