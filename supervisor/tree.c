@@ -62,6 +62,19 @@ static int copy_bytes(int from, int to)
     return (int)count;
 }
 
+/* A folder of our own takes every name; where it does not, the file system is the reason. */
+static void log_copy(const char *name, bool taken)
+{
+    if (!taken && (errno == EEXIST || errno == ENOENT || errno == EINVAL || errno == EILSEQ))
+        log_error(
+            "cannot copy %s: the file system takes no such name, or one that differs in case "
+            "is there (a FAT or exFAT stick?); copy to a disk, and from there to the stick as "
+            "one file, with tar",
+            name);
+    else
+        log_errno("cannot copy %s", name);
+}
+
 int tree_copy_file(int from, const char *name, int to, const char *as)
 {
     struct stat about;
@@ -80,7 +93,7 @@ int tree_copy_file(int from, const char *name, int to, const char *as)
             result = 0;
     }
     if (result)
-        log_errno("cannot copy %s", name);
+        log_copy(name, in < 0 || out >= 0);
     fs_close(in);
     fs_close(out);
     return result;
@@ -109,14 +122,18 @@ typedef int each_file(int from, const char *name, int to, const char *as);
 
 static int walk(int from, int to, each_file *each, int depth);
 
+/* A folder that a copy finds there is another one, of a name that differs in case. */
 static int enter(int from, const char *name, int to, each_file *each, int depth)
 {
-    int inner = tree_folder(from, name, false), outer = tree_folder(to, name, true);
+    int inner = tree_folder(from, name, false), outer = -1;
     int result = inner < 0 && errno == ENOENT ? 0 : -1;
-    if (inner >= 0 && outer >= 0 && depth < DEPTH_MAX)
+    bool made = inner < 0 || each != tree_copy_file || mkdirat(to, name, 0700) == 0;
+    if (inner >= 0 && made)
+        outer = tree_folder(to, name, true);
+    if (outer >= 0 && depth < DEPTH_MAX)
         result = walk(inner, outer, each, depth + 1);
     else if (result)
-        log_errno("cannot carry the folder %s", name);
+        log_copy(name, made);
     fs_close(inner);
     fs_close(outer);
     return result;

@@ -26,7 +26,8 @@ int tree_copy_others(int from, int to);
  * file system cannot, a copy). 0, or -1, logged. */
 int tree_link(int from, int to);
 
-/* Copies every file below from to to, with its time. 0, or -1, logged. */
+/* Copies every file below from into to, which is empty, with its time. 0, or -1, logged: as when to
+ * lies on a file system that cannot hold the names, or not beside each other. */
 int tree_copy(int from, int to);
 
 /* Copies one file. 0; 1 if there is none; -1, logged. */
