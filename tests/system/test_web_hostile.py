@@ -247,7 +247,7 @@ def test_silent_and_trickling_connections_do_not_hinder_others(web):
                 raw.sendall(b"a")
             begun = time.monotonic()
             assert web.request("GET", "/healthz")[0] == 200
-            assert time.monotonic() - begun < 1
+            assert time.monotonic() - begun < PATIENCE
     finally:
         for raw in silent + trickling:
             raw.close()
@@ -329,7 +329,7 @@ def test_one_address_leaves_room_for_others(make_box, way):
                     begun = time.monotonic()
                     other.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
                     assert status(other.recv(65536)) == 200
-                    assert time.monotonic() - begun < 2
+                    assert time.monotonic() - begun < 2 * PATIENCE
         answer = b""
         for _ in range(20):  # what others had then may have come back since
             if answer == b"" or status(answer) == 200:
