@@ -5,6 +5,8 @@
 are one box and one browser for all tests of a module, and the box's first page in it."""
 
 import contextlib
+import os
+import tempfile
 
 import pytest
 from conftest import PATIENCE, Box, needs
@@ -28,7 +30,10 @@ class Browser:
         for option in [*OPTIONS, *more, f"--window-size={width},{height}"]:
             options.add_argument(option)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        self.driver = selenium.Chrome(options=options, service=Service(needs("chromedriver")))
+        # Chromium leaves things there, and some of its processes end late.
+        self.folder = tempfile.TemporaryDirectory(prefix="riad-browser-", ignore_cleanup_errors=True)
+        service = Service(needs("chromedriver"), env={**os.environ, "TMPDIR": self.folder.name})
+        self.driver = selenium.Chrome(options=options, service=service)
         self.driver.set_script_timeout(30)
         self.size(width, height)
         if not scripts:
@@ -80,6 +85,7 @@ class Browser:
 
     def close(self):
         self.driver.quit()
+        self.folder.cleanup()
 
 
 @contextlib.contextmanager
