@@ -30,17 +30,23 @@ static const char *behind(const char *last)
 /* civetweb also puts a NUL over the last byte of a head. Where its lines end with LF alone nothing
  * of it is left then behind the last one, and next is a body or another request, if anything: that
  * must not begin as the lines do at which civetweb stops. */
-bool head_is_framed(const char *version, const struct head_line *lines, size_t count)
+enum head_framing head_framing(const char *version, const struct head_line *lines, size_t count,
+                               const char **end)
 {
-    const char *next = behind(version);
+    const char *last = version, *next = behind(version);
     for (size_t i = 0; i < count; i++) {
         const char *colon = lines[i].name + strlen(lines[i].name);
         if (lines[i].name != next || (colon + 1 < lines[i].value && colon[1] == '\0'))
-            return false;
-        next = behind(lines[i].value);
+            return HEAD_NOT_FRAMED;
+        last = lines[i].value;
+        next = behind(last);
     }
-    return *next == '\r' || *next == '\n' || *next == '\0' ||
-           (*next > ' ' && *next < 127 && *next != ':');
+    /* The blank line, if its first byte is still there: without any line it is not. */
+    *end = next[0] == (count > 0 ? '\r' : '\0') && next[1] == '\0' ? next + 2 : next;
+    if (*next == '\r' || *next == '\n' || *next == '\0' ||
+        (*next > ' ' && *next < 127 && *next != ':'))
+        return HEAD_FRAMED;
+    return next == last + strlen(last) + 2 ? HEAD_UNSURE : HEAD_NOT_FRAMED;
 }
 
 static bool is_token(const char *name)

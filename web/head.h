@@ -18,13 +18,19 @@ struct head_line {
 /* The value of the first line of that name (any case); NULL if there is none. */
 const char *head_find(const struct head_line *lines, size_t count, const char *name);
 
+/* HEAD_UNSURE: only if nothing was received behind its end. What is there looks like a folded line
+ * of the head, or is left of another one in the same memory. */
+enum head_framing { HEAD_FRAMED, HEAD_UNSURE, HEAD_NOT_FRAMED };
+
 /*
  * Whether the lines stand in the head as RFC 9112, 5 has them: no blank before a line or before its
  * colon, and nothing behind the last line. civetweb parses a head in place, with NULs for what
  * parts it; it skips such blanks, and at a folded line it stops, as if there were no more lines.
- * version is the request line's, behind which the first line stands.
+ * version is the request line's, behind which the first line stands. *end is behind the head's last
+ * byte, if it is framed.
  */
-bool head_is_framed(const char *version, const struct head_line *lines, size_t count);
+enum head_framing head_framing(const char *version, const struct head_line *lines, size_t count,
+                               const char **end);
 
 struct head {
     int64_t length; /* of the body; -1 chunked; 0 none */

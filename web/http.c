@@ -116,15 +116,6 @@ static int fd_bound(const struct http *http)
     return 128 + CONNECTION_QUEUE + 12 * http->most_open;
 }
 
-/* How long the head was on the wire: civetweb parses it in place, so it ends behind the last value
- * and two line ends. */
-static size_t head_size(const struct mg_request_info *info)
-{
-    const char *last = info->num_headers == 0 ? info->http_version
-                                              : info->http_headers[info->num_headers - 1].value;
-    return (size_t)(last + strlen(last) + 4 - info->request_method);
-}
-
 static int take_lines(struct wire *wire, const struct mg_request_info *info)
 {
     if (info->num_headers > HTTP_HEADERS_MAX)
@@ -133,8 +124,20 @@ static int take_lines(struct wire *wire, const struct mg_request_info *info)
         wire->lines[i] =
             (struct head_line){info->http_headers[i].name, info->http_headers[i].value};
     wire->line_count = (size_t)info->num_headers;
-    wire->head_size = head_size(info);
     return 0;
+}
+
+/* How long the head was on the wire: civetweb has parsed it in place. False: it is not as it should
+ * be. */
+static bool take_size(struct wire *wire, const struct mg_request_info *info)
+{
+    const char *end = NULL;
+    enum head_framing framing =
+        head_framing(info->http_version, wire->lines, wire->line_count, &end);
+    if (framing == HEAD_NOT_FRAMED)
+        return false;
+    wire->head_size = (size_t)(end - info->request_method);
+    return framing == HEAD_FRAMED || wire_ahead(wire) == 0;
 }
 
 static int take_method(struct http_request *request, const char *name)
@@ -157,7 +160,7 @@ static int understand(struct http_request *request, const struct mg_request_info
         *why = "That are too many headers.";
         return 431;
     }
-    if (!head_is_framed(info->http_version, wire->lines, wire->line_count)) {
+    if (!take_size(wire, info)) {
         *why = "A header line is folded, or has a blank where none may be.";
         return 400;
     }

@@ -82,6 +82,8 @@ int wire_fd(struct wire *wire)
     (offsetof(struct tcp_info, tcpi_bytes_received) +                                              \
      sizeof(((struct tcp_info *)0)->tcpi_bytes_received))
 
+#define HALF_CLOSED 8 /* TCP_CLOSE_WAIT; its header does not go with linux/tcp.h */
+
 static uint64_t bytes_passed(int fd, bool sending)
 {
     struct tcp_info info;
@@ -89,7 +91,10 @@ static uint64_t bytes_passed(int fd, bool sending)
     memset(&info, 0, sizeof info);
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 || size < TOLD_SIZE)
         return UINT64_MAX;
-    return sending ? info.tcpi_bytes_acked : info.tcpi_bytes_received;
+    if (sending)
+        return info.tcpi_bytes_acked;
+    /* The kernel counts the end as a byte. */
+    return info.tcpi_bytes_received - (info.tcpi_state == HALF_CLOSED);
 }
 
 /* Only while the client is waited for does its clock run: neither a slow disk of ours nor an answer
@@ -150,22 +155,32 @@ static int64_t queued(const struct wire *wire)
     return ioctl(wire->fd, SIOCINQ, &bytes) < 0 ? 0 : bytes;
 }
 
-/* What civetweb read ahead of the body together with the head, which it does not tell: all that
- * the connection brought, less what lies in the socket and what earlier requests and this head took
- * of it. Where that cannot be known, as behind a chunked body: 0, and the most that it may be. */
-static void count_buffered(struct wire *wire)
+/* All that the connection brought, less what lies in the socket and what earlier requests and this
+ * head took of it. */
+int64_t wire_ahead(struct wire *wire)
 {
     const struct wire_peer *peer = peer_of(wire);
+    uint64_t brought = 0, before;
+    int64_t ahead;
+    if (wire_fd(wire) < 0 || !peer->exact)
+        return -1;
+    do { /* nothing may arrive between the two questions */
+        before = brought;
+        brought = bytes_passed(wire->fd, false);
+        ahead = (int64_t)(brought - peer->consumed - wire->head_size) - queued(wire);
+    } while (brought != before && brought != UINT64_MAX);
+    return brought == UINT64_MAX || ahead < 0 ? -1 : ahead;
+}
+
+/* Where it cannot be known, as behind a chunked body: 0, and the most that it may be. */
+static void count_buffered(struct wire *wire)
+{
     if (wire->buffered != WIRE_UNKNOWN)
         return;
-    wire->buffered = 0;
-    wire->buffered_most = BUFFERED_MAX;
-    uint64_t brought = bytes_passed(wire->fd, false);
-    if (!peer->exact || brought == UINT64_MAX)
-        return;
-    int64_t ahead = (int64_t)(brought - peer->consumed - wire->head_size) - queued(wire);
-    if (ahead <= BUFFERED_MAX)
-        wire->buffered = wire->buffered_most = ahead > 0 ? ahead : 0;
+    int64_t ahead = wire_ahead(wire);
+    bool known = ahead >= 0 && ahead <= BUFFERED_MAX;
+    wire->buffered = known ? ahead : 0;
+    wire->buffered_most = known ? ahead : BUFFERED_MAX;
 }
 
 /* Whether civetweb may have bytes of the body that are not known to be there. */

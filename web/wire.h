@@ -87,6 +87,9 @@ struct http_wire {
 /* The descriptor, looked for at the first call; -1 if it is not to be had. */
 int wire_fd(struct wire *wire);
 
+/* How many bytes civetweb, which does not tell, has read behind this head; -1 if that cannot be
+ * known, as behind a chunked body. */
+int64_t wire_ahead(struct wire *wire);
 /* Whether wire_read would have something, as http_wait. */
 bool wire_wait(struct wire *wire, int timeout_ms);
 /* Bytes of the body, as http_read. */

@@ -103,6 +103,27 @@ def test_the_barest_heads_are_understood(web, end):
         assert status(answer) == 200 and answer.endswith(b"ok\n"), (head, answer)
 
 
+def test_a_body_behind_a_bare_head_is_not_waited_for(web):
+    """civetweb reads it together with the head, whose length depends on how its lines end."""
+    begun = time.monotonic()
+    for i in range(16):
+        head = b"PUT /files/bare%d HTTP/1.1\nHost: localhost\nContent-Length: 5\nConnection: close\n\n"
+        assert status(talk(web, head % i + b"hello")) == 201
+    assert time.monotonic() - begun < 2 * PATIENCE  # each body was waited for twice, 0.3 s
+    assert web.request("GET", "/files/bare15")[2] == b"hello"
+
+
+def test_a_bare_head_over_another_one(web):
+    """What is left of an earlier request in the same memory is no folded line of this one."""
+    bare = b"GET /healthz HTTP/1.1\nHost: localhost\n\n"
+    with connect(web) as raw:
+        for head in (b"GET /healthz HTTP/1.1\r\nX: a" + b" " * 40 + b"b\r\n" + HOST + b"\r\n", bare, bare):
+            raw.sendall(head)
+            assert status(raw.recv(65536)) == 200, head
+        raw.sendall(b"PUT /files/folded HTTP/1.1\nHost: localhost\r\n folded: 1\nContent-Length: 1\n\nx")
+        assert status(raw.recv(65536)) == 400
+
+
 CHUNKS = [
     b"zz\r\nab\r\n0\r\n\r\n",
     b"-1\r\nab\r\n0\r\n\r\n",

@@ -102,43 +102,48 @@ static void frames(void **state)
 {
     static const struct {
         const char *head; /* from the version on */
-        bool framed;
+        enum head_framing framing;
+        int size;
     } cases[] = {
-        {"1.1\r\nHost: a\r\n\r\n",                    true },
-        {"1.1\r\nHost:a\r\nX: \t b c \r\n\r\n",       true },
-        {"1.1\r\nX:\r\nY: \r\nZ:\r\n\r\n",            true },
-        {"1.1\nHost: a\nX:\n\n",                      true },
-        {"1.1\nX: a\n\nGET /",                        true },
-        {"1.1\nX: a\n\n{\"text\"",                    true },
-        {"1.1\nX: a\r\n: nameless\n\n",               false},
-        {"1.1\nX: a\r\n\xc3\xa9: b\n\n",              false},
-        {"1.0\r\n\r\n",                               true },
-        {"1.0\r\n\r\nGET /",                          true },
-        {"1.0\n\n",                                   true },
-        {"1.0\n\nPUT /",                              true },
-        {"1.1\r\n: nameless\r\n\r\n",                 false},
-        {"1.1\nX: a\r\n folded\n\n",                  false},
-        {"1.1\r\nHost: a\nX: b\r\n\r\n",              true },
-        {"1.1\r\nHost : a\r\n\r\n",                   false},
-        {"1.1\r\nHost  :a\r\n\r\n",                   false},
-        {"1.1\r\nHost: a\r\nX :\r\nY: b\r\n\r\n",     false},
-        {"1.1\r\n Host: a\r\n\r\n",                   false},
-        {"1.1\r\n\tHost: a\r\n\r\n",                  false},
-        {"1.1\r\nX: a\r\n folded\r\nHost: a\r\n\r\n", false},
-        {"1.1\r\nX: a\r\n\tfolded\r\n\r\n",           false},
-        {"1.1\r\nX:\r\n folded\r\n\r\n",              false},
-        {"1.1\nX: a\n folded\n\n",                    false},
-        {"1.1\r\nX: a\r\n: nameless\r\n\r\n",         false},
+        {"1.1\r\nHost: a\r\n\r\n",                    HEAD_FRAMED,     16},
+        {"1.1\r\nHost:a\r\nX: \t b c \r\n\r\n",       HEAD_FRAMED,     26},
+        {"1.1\r\nX:\r\nY: \r\nZ:\r\n\r\n",            HEAD_FRAMED,     20},
+        {"1.1\nHost: a\nX:\n\n",                      HEAD_FRAMED,     16},
+        {"1.1\nX: a\n\nGET /",                        HEAD_FRAMED,     10},
+        {"1.1\nX: a\n\n{\"text\"",                    HEAD_FRAMED,     10},
+        {"1.1\nX: a\r\n: nameless\n\n",               HEAD_UNSURE,     22},
+        {"1.1\nX: a\r\n\xc3\xa9: b\n\n",              HEAD_UNSURE,     17},
+        {"1.0\r\n\r\n",                               HEAD_FRAMED,     7 },
+        {"1.0\r\n\r\nGET /",                          HEAD_FRAMED,     7 },
+        {"1.0\n\n?",                                  HEAD_FRAMED,     5 },
+        {"1.0\n\nPUT /",                              HEAD_FRAMED,     5 },
+        {"1.1\r\n: nameless\r\n\r\n",                 HEAD_UNSURE,     19},
+        {"1.1\nX: a\r\n folded\n\n",                  HEAD_UNSURE,     19},
+        {"1.1\r\nHost: a\nX: b\r\n\r\n",              HEAD_FRAMED,     21},
+        {"1.1\r\nHost : a\r\n\r\n",                   HEAD_NOT_FRAMED, 17},
+        {"1.1\r\nHost  :a\r\n\r\n",                   HEAD_NOT_FRAMED, 17},
+        {"1.1\r\nHost: a\r\nX :\r\nY: b\r\n\r\n",     HEAD_NOT_FRAMED, 27},
+        {"1.1\r\n Host: a\r\n\r\n",                   HEAD_NOT_FRAMED, 17},
+        {"1.1\r\n\tHost: a\r\n\r\n",                  HEAD_NOT_FRAMED, 17},
+        {"1.1\r\nX: a\r\n folded\r\nHost: a\r\n\r\n", HEAD_UNSURE,     31},
+        {"1.1\r\nX: a\r\n\tfolded\r\n\r\n",           HEAD_UNSURE,     22},
+        {"1.1\r\nX:\r\n folded\r\n\r\n",              HEAD_UNSURE,     20},
+        {"1.1\nX: a\n folded\n\n",                    HEAD_NOT_FRAMED, 18},
+        {"1.1\r\nX: a\r\n: nameless\r\n\r\n",         HEAD_UNSURE,     25},
+        {"1.1\nX: a\n\n body",                        HEAD_UNSURE,     10},
+        {"1.1\nX: a\n\n\r\nGET /",                    HEAD_FRAMED,     10},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct head_line lines[4];
+        const char *end = NULL;
         char head[64];
         memset(head, 0, sizeof head);
         strcpy(head, cases[i].head);
         size_t count = part(head, lines);
-        if (head_is_framed(head, lines, count) != cases[i].framed)
-            fail_msg("case %zu", i);
+        enum head_framing framing = head_framing(head, lines, count, &end);
+        if (framing != cases[i].framing || (framing == HEAD_FRAMED && end != head + cases[i].size))
+            fail_msg("case %zu: %d, %d bytes", i, framing, end == NULL ? -1 : (int)(end - head));
     }
 }
 
