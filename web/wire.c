@@ -161,7 +161,7 @@ int64_t wire_ahead(struct wire *wire)
 {
     const struct wire_peer *peer = peer_of(wire);
     uint64_t brought = 0, before;
-    int64_t ahead;
+    int64_t ahead = -1;
     if (wire_fd(wire) < 0 || !peer->exact)
         return -1;
     do { /* nothing may arrive between the two questions */
