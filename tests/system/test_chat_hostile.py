@@ -1,5 +1,6 @@
 """Clients that mean harm, or are broken: they delay nobody, and nothing grows."""
 
+import contextlib
 import json
 import random
 import re
@@ -221,6 +222,24 @@ def test_readers_who_do_not_read_lose_their_connection(house):
     assert grew_less(house, before, 20000)
 
 
+@contextlib.contextmanager
+def listener(box, name, *options):
+    """Somebody who listens through a pipe, and leaves at the end: the process, and the lines."""
+    heard = []
+    with subprocess.Popen(box.ssh_line(name, *options), stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as ssh:  # fmt: skip
+        hears = threading.Thread(target=lambda: heard.extend(ssh.stdout))
+        hears.start()
+        try:
+            wait_for(lambda: name in box.ssh("iris", "who").stdout, f"{name} to be here")
+            yield ssh, heard
+            ssh.stdin.close()
+            assert ssh.wait(10 * PATIENCE) == 0
+        finally:
+            ssh.kill()
+            hears.join()
+
+
 @pytest.mark.parametrize("sign", ["a", "&"])
 def test_long_words_send_nobody_out(make_box, sign):
     """A burst of the longest messages: who reads stays, bots with JSON, too, and who comes behind
@@ -228,18 +247,10 @@ def test_long_words_send_nobody_out(make_box, sign):
     box = make_box(chat={"rate": 100000})
     for name in ("iris", "joe", "kim"):
         box.ssh(name, "whoami", check=0)
-    rows = []
-    with subprocess.Popen(box.ssh_line("joe", "chat", "--json"), stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as joe:  # fmt: skip
-        hears = threading.Thread(target=lambda: rows.extend(map(json.loads, joe.stdout)))
-        hears.start()
-        wait_for(lambda: "joe" in box.ssh("iris", "who").stdout, "joe to be here")
+    with listener(box, "joe", "chat", "--json") as (_, heard):
         loud = box.ssh("gus", input=f"{sign * 8000}\n" * 60)
         assert loud.returncode == 0, loud.stderr
-        wait_for(lambda: sum(row.get("text") == sign * 8000 for row in rows) == 60, "all of them")
-        joe.stdin.close()
-        assert joe.wait(10) == 0
-        hears.join()
+        wait_for(lambda: [json.loads(line)["text"] for line in heard] == [sign * 8000] * 60, "all of them")
     with Terminal(box, "kim") as kim:
         kim.say("here I am")
         kim.wait("here I am")
@@ -259,7 +270,6 @@ def test_lines_wait_for_who_reads_slowly(make_box, options):
     box = make_box(chat={"rate": 100000})
     for name in ("iris", "joe"):
         box.ssh(name, "whoami", check=0)
-    heard = []
 
     def texts():
         lines = [line for line in heard if b"gus" in line]
@@ -267,11 +277,7 @@ def test_lines_wait_for_who_reads_slowly(make_box, options):
                 for line in lines]  # fmt: skip
 
     said = [f"{i} " + "&" * 8000 for i in range(400)]
-    with subprocess.Popen(box.ssh_line("joe", *options), stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE) as joe:  # fmt: skip
-        hears = threading.Thread(target=lambda: heard.extend(joe.stdout))
-        hears.start()
-        wait_for(lambda: "joe" in box.ssh("iris", "who").stdout, "joe to be here")
+    with listener(box, "joe", *options) as (joe, heard):
         assert box.ssh("iris", "say", "oops").returncode == 0
         wait_for(lambda: b"oops" in b"".join(heard), "the first word")
         joe.send_signal(signal.SIGSTOP)
@@ -282,9 +288,6 @@ def test_lines_wait_for_who_reads_slowly(make_box, options):
         wait_for(lambda: len(texts()) == len(said), "all of them", 30)
         assert box.ssh("gus", "say", "afterwards").returncode == 0
         wait_for(lambda: texts()[-1] == "afterwards", "what is said then")
-        joe.stdin.close()
-        assert joe.wait(10) == 0
-        hears.join()
     assert texts() == [*said, "afterwards"]
     if options:
         assert [line["removed"] for line in map(json.loads, heard) if line["name"] == "iris"] == [False, True]
