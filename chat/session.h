@@ -44,10 +44,13 @@ struct lane {
     char term[32];
     int columns, rows;
     char *wants_command;
-    bool held;   /* libssh keeps bytes for which there was no room */
-    bool ended;  /* the client's end of input has come */
-    bool closed; /* the client has closed it */
-    bool spoilt; /* it ignored its window, or the connection broke */
+    bool held;      /* bytes for which there was no room lie in the stock, or perhaps with libssh */
+    uint8_t *stock; /* taken from libssh, not yet the client's; NULL none */
+    size_t stocked, used;
+    bool stocking; /* it is being filled: what comes meanwhile stays with libssh */
+    bool ended;    /* the client's end of input has come */
+    bool closed;   /* the client has closed it */
+    bool spoilt;   /* it ignored its window, or the connection broke */
     struct client *client;
     struct carrier *carrier;
     uint32_t pipe_events; /* what is waited for at the carrier's pipe */

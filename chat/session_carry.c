@@ -1,8 +1,10 @@
 /* A channel that carries a file: its thread, and the pipe to it. */
+#include "base/mem.h"
 #include "chat/server.h"
 #include "chat/sftp.h"
 
 #include <libssh/libssh.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -83,21 +85,45 @@ bool lane_carries(struct lane *lane)
     return lane->carrier != NULL;
 }
 
+/* All at once, since libssh opens the window anew at each read, whatever it still keeps; and bytes
+ * that come during the read are behind these. */
+static void fill_stock(struct lane *lane)
+{
+    int there, got = 0;
+
+    lane->held = false;
+    lane->stocking = true;
+    there = ssh_channel_poll(lane->ssh, 0);
+    if (there > 0) {
+        lane->stock = mem_alloc((size_t)there);
+        got = ssh_channel_read_nonblocking(lane->ssh, lane->stock, (uint32_t)there, 0);
+    }
+    lane->stocking = false;
+    lane->stocked = got > 0 ? (size_t)got : 0;
+    lane->used = 0;
+    lane->held |= got > 0;
+}
+
 bool lane_take_held(struct lane *lane)
 {
-    struct client *client = lane->client;
-    size_t room = client->in.max - client->in.len;
-    char block[PIECE];
-    int got;
+    struct buf *in = &lane->client->in;
+    size_t taken = in->max - in->len;
 
-    if (!lane->held || room == 0)
+    if (!lane->held || taken == 0)
         return false;
-    got = ssh_channel_read_nonblocking(lane->ssh, block,
-                                       (uint32_t)(room < sizeof(block) ? room : sizeof(block)), 0);
-    lane->held = got > 0;
-    if (got > 0)
-        buf_put(&client->in, block, (size_t)got);
-    return got > 0;
+    if (lane->stock == NULL)
+        fill_stock(lane);
+    if (lane->stock == NULL)
+        return false;
+    if (taken > lane->stocked - lane->used)
+        taken = lane->stocked - lane->used;
+    buf_put(in, lane->stock + lane->used, taken);
+    lane->used += taken;
+    if (lane->used == lane->stocked) {
+        free(lane->stock);
+        lane->stock = NULL;
+    }
+    return taken > 0;
 }
 
 /* From the client to the carrier. */

@@ -42,7 +42,7 @@ static int on_data(ssh_session ssh, ssh_channel ssh_channel, void *data, uint32_
     /* What a transfer will read stays with libssh. */
     if (client != NULL && (client->kind == CLIENT_TERMINAL || client->kind == CLIENT_LINES)) {
         client->key_at = when_monotonic_ms();
-        room = client->in.max - client->in.len;
+        room = lane->stock == NULL && !lane->stocking ? client->in.max - client->in.len : 0;
         taken = length < room ? length : room;
         buf_put(&client->in, data, taken);
     }
@@ -209,6 +209,7 @@ void lane_free(struct lane *lane)
     ssh_remove_channel_callbacks(lane->ssh, &lane->callbacks);
     ssh_channel_free(lane->ssh);
     free(lane->wants_command);
+    free(lane->stock);
     free(lane);
 }
 

@@ -153,6 +153,16 @@ def test_a_flood_is_held_back_not_lost(make_box):
         assert sum("at most 5 messages" in line for line in lines) == 1, lines
 
 
+@pytest.mark.parametrize("size,count", [(100, 4000), (1000, 5000), (8000, 600)])
+def test_a_long_pipe_is_said_whole(make_box, size, count):
+    """Megabytes, faster than they can be said: more than the box holds for a client, so that the
+    client waits; no line is lost or changed, and nobody is sent out for it."""
+    box = make_box(chat={"rate": 1000000}, web={"enabled": "no"}, mirror={"enabled": "no"})
+    said = [f"{i} ".ljust(size, "&") for i in range(count)]
+    assert box.ssh("gus", input="\n".join(said) + "\n").returncode == 0
+    assert [text for (text,) in box.store().execute("SELECT text FROM message ORDER BY id")] == said
+
+
 # ---- on a terminal ----
 
 
