@@ -142,7 +142,7 @@ def test_days_are_parted(house):
     with Terminal(house, "dayer") as one:
         one.wait_prompt()
     subprocess.run(
-        ["sqlite3", f"{house.state}/store/riad.db",
+        ["sqlite3", "-cmd", ".timeout 10000", f"{house.state}/store/riad.db",
          "INSERT INTO room (name, topic, created_at) VALUES ('archive', '', 0); "
          f"INSERT INTO message (at, room_id, person_id, kind, text) "
          f"SELECT {1700000000000} + i * {day}, (SELECT id FROM room WHERE name = 'archive'), 1, "
