@@ -440,7 +440,7 @@ def test_a_long_history_costs_nothing(make_box):
     box.ssh("ada", "history", check=0)
     empty = time.monotonic() - began
     subprocess.run(
-        ["sqlite3", f"{box.state}/store/riad.db",
+        ["sqlite3", "-cmd", ".timeout 10000", f"{box.state}/store/riad.db",
          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) "
          "INSERT INTO message (at, room_id, person_id, kind, text) "
          "SELECT 1700000000000 + i, 1, 1, 'say', 'message ' || i FROM n"],

@@ -52,7 +52,7 @@ def test_a_lease_that_nobody_wrote_down(lan, make_box):
     first = guest.lease("laptop")
     wait_for(lambda: leases(box).get("laptop"), "the lease's row")
     kill_everything(box)
-    subprocess.run([needs("sqlite3"), box.state / "store/riad.db", "DELETE FROM lease"], check=True)
+    subprocess.run([needs("sqlite3"), "-cmd", ".timeout 10000", box.state / "store/riad.db", "DELETE FROM lease"], check=True)
     box.start()
     wait_up(box)
     box.wait_log(f"{first['ip']} is in use by ")

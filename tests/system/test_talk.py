@@ -481,7 +481,7 @@ def test_what_a_crowd_needed_is_given_back(make_box):
     """A hundred people read a long history at once; the memory for it goes with them."""
     box = make_box()
     subprocess.run(
-        [needs("sqlite3"), f"{box.state}/store/riad.db",
+        [needs("sqlite3"), "-cmd", ".timeout 10000", f"{box.state}/store/riad.db",
          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) "
          "INSERT INTO message (at, room_id, kind, text) SELECT 1700000000000 + i, 1, 'say', hex(zeroblob(500)) FROM n"],
         check=True,
