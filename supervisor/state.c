@@ -79,6 +79,25 @@ static int make_folder(const char *path, mode_t mode, const struct account *owne
     return result < 0 ? explain(path) : 0;
 }
 
+/* The host key may have been put back from a stick, which keeps no modes, or given away by `chown
+ * -R`. If it cannot be opened, whoever reads it next says why. */
+static void guard_key(const struct config *config)
+{
+    char *path = config_path(config, "keys/host_ed25519");
+    const mode_t mode = 0600;
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && is_open_to_others(&st, mode)) {
+        if (fchown(fd, geteuid(), (gid_t)-1) < 0 || fchmod(fd, mode) < 0)
+            log_errno("others can read the host key %s, and it cannot be taken back", path);
+        else
+            log_info("took back the host key %s, which others could read", path);
+    }
+    fs_close(fd);
+    free(path);
+}
+
 int state_make(const struct config *config, const struct account *box, const struct account *dhcp)
 {
     const struct account *const owners[] = {[KEEPER] = NULL, [BOX] = box, [DHCP] = dhcp};
@@ -94,6 +113,8 @@ int state_make(const struct config *config, const struct account *box, const str
         }
         free(path);
     }
+    if (result == 0)
+        guard_key(config);
     return result;
 }
 

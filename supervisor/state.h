@@ -10,8 +10,9 @@
  *       run/dhcp/     2750, of riad-dhcp's account: what it generates for dnsmasq
  *
  * Folders that are there already keep their owner and mode, but for a run/ and keys/ that others
- * could write. The lock is an advisory one (F_OFD_SETLK in fcntl(2)) on run/lock, which holds the
- * keeper's process id; it goes with the process, however that ends.
+ * could write, and a host key that others could read: these are taken back. The lock is an advisory
+ * one (F_OFD_SETLK in fcntl(2)) on run/lock, which holds the keeper's process id; it goes with the
+ * process, however that ends.
  */
 #ifndef SUPERVISOR_STATE_H
 #define SUPERVISOR_STATE_H

@@ -163,7 +163,7 @@ def test_what_is_the_keepers_own_is_taken_back(shared):
     for path in shared.state.rglob("*"):
         os.chown(path, NOBODY, NOBODY)
     shared.start()
-    for name in ("keys", "run"):
+    for name in ("keys", "run", "keys/host_ed25519"):
         assert (shared.state / name).stat().st_uid == 0, name
     assert (shared.state / "run" / "dhcp").stat().st_uid == NOBODY
 

@@ -66,7 +66,11 @@ def test_a_backup_taken_while_running_makes_another_box(make_box, tmp_path):
     moved.state.mkdir()
     for part in ("store", "drop", "keys"):
         shutil.copytree(target / part, moved.state / part)
+    for path in moved.state.rglob("*"):
+        path.chmod(0o777)  # as from a stick, which keeps no modes
     moved.start()
+    assert (moved.state / "keys").stat().st_mode & 0o777 == 0o700
+    assert (moved.state / "keys" / "host_ed25519").stat().st_mode & 0o777 == 0o600
     assert fingerprint(moved.state / "keys" / "host_ed25519") == fingerprint(
         box.state / "keys" / "host_ed25519"
     )
