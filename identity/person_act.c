@@ -136,7 +136,7 @@ enum person_act person_forget(struct store *store, int64_t id, bool words_too)
         result = event_append(store, EVENT_PERSON, id);
     act = ended(store, result);
     if (act == ACT_DONE)
-        store_checkpoint(store); /* so that the old pages leave the log, too */
+        store_empty_log(store); /* where the old pages are */
     return act;
 }
 

@@ -89,8 +89,8 @@ int reset_all(struct store *store)
         return -1;
     if (store_end(store, forget_everything(store)))
         return -1;
-    /* Old pages leave the file and its log; if somebody reads just now, the next writers do it. */
-    return store_run(store, "VACUUM", "") || store_checkpoint(store) ? -1 : 0;
+    /* Old pages leave the file, then its log. */
+    return store_run(store, "VACUUM", "") || store_empty_log(store) ? -1 : 0;
 }
 
 #define EVENTS_KEPT    20000

@@ -19,6 +19,7 @@
 #include <time.h>
 
 #define BUSY_LIMIT_MS 10000
+#define EMPTY_MS      500 /* nobody may write meanwhile */
 #define BUSY_FIRST_US 100
 #define BUSY_LAST_US  5000
 #define MAX_BELLS     8
@@ -38,7 +39,7 @@ struct store {
     int bells[MAX_BELLS];
     size_t bell_count;
     int64_t version_seen; /* PRAGMA data_version at the last store_changed */
-    int64_t busy_since_ms;
+    int64_t busy_since_ms, busy_limit_ms;
 };
 
 /* ---- failures ---- */
@@ -92,7 +93,7 @@ static void library_start(void)
 }
 
 /*
- * Waits a little for another connection's transaction, and fails after BUSY_LIMIT_MS. SQLite's own
+ * Waits a little for another connection's transaction, and fails after busy_limit_ms. SQLite's own
  * handler sleeps up to 100 ms, which is many times longer than any of our transactions.
  */
 static int busy_wait(void *context, int tries)
@@ -101,7 +102,7 @@ static int busy_wait(void *context, int tries)
     int64_t now = when_monotonic_ms();
     if (tries == 0)
         store->busy_since_ms = now;
-    else if (now - store->busy_since_ms > BUSY_LIMIT_MS)
+    else if (now - store->busy_since_ms > store->busy_limit_ms)
         return 0;
     long pause_us = tries < 6 ? BUSY_FIRST_US << tries : BUSY_LAST_US;
     struct timespec pause = {.tv_nsec = (pause_us < BUSY_LAST_US ? pause_us : BUSY_LAST_US) * 1000};
@@ -113,6 +114,7 @@ struct store *store_connect(const char *path, bool *damaged)
 {
     static const char settings[] = "PRAGMA foreign_keys = ON;"
                                    "PRAGMA temp_store = MEMORY;"
+                                   "PRAGMA secure_delete = ON;"
                                    "PRAGMA cache_size = -1024;"
                                    "PRAGMA journal_size_limit = 4194304;"
                                    "PRAGMA synchronous = FULL;";
@@ -122,6 +124,7 @@ struct store *store_connect(const char *path, bool *damaged)
     store->path = mem_dup(path);
     store->in_memory = strcmp(path, ":memory:") == 0;
     store->promise = STORE_SYNCED;
+    store->busy_limit_ms = BUSY_LIMIT_MS;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     int code = sqlite3_open_v2(path, &store->db,
                                flags | (store->in_memory ? SQLITE_OPEN_CREATE : 0), NULL);
@@ -360,6 +363,25 @@ int store_checkpoint(struct store *store)
     if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED)
         return 0;
     return failed(store, "checkpoint");
+}
+
+int store_empty_log(struct store *store)
+{
+    if (store_checkpoint(store))
+        return -1;
+    store->busy_limit_ms = EMPTY_MS;
+    int code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    store->busy_limit_ms = BUSY_LIMIT_MS;
+    if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED) {
+        log_warn("somebody reads the store: until its log is written over, what was forgotten can "
+                 "still be found in %s-wal",
+                 store->path);
+        return 0;
+    }
+    if (code != SQLITE_OK)
+        return failed(store, "checkpoint");
+    store_set_aside(store);
+    return 0;
 }
 
 bool store_changed(struct store *store)

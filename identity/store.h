@@ -99,6 +99,9 @@ int store_sync(struct store *store);
 
 /* Copies the log into the main file as far as no reader hinders. 0 or -1. */
 int store_checkpoint(struct store *store);
+/* Copies all of it and cuts it off, so that nothing that was deleted is left there. Waits a little
+ * for readers; that one took longer is logged. 0 or -1. */
+int store_empty_log(struct store *store);
 
 /* Whether another connection changed the file since the last call. */
 bool store_changed(struct store *store);

@@ -135,6 +135,21 @@ def test_an_export_holds_what_was_public_and_a_reset_forgets(box, tmp_path):
     assert box.request("GET", "/files/slides.txt")[0] == 200
 
 
+def test_words_that_are_forgotten_leave_the_files_of_the_store(make_box):
+    """Its log, too, which SQLite uses on and on while the box runs."""
+    box = make_box()
+    found = lambda words: any(words in path.read_bytes() for path in (box.state / "store").glob("riad.db*"))
+    for name in ("ada", "bob"):
+        box.ssh(name, "say", f"marmalade of {name}", check=0)
+        box.ssh(name, "drop", f"recipe of {name}", input="sugar\n", check=0)
+    assert found(b"marmalade of ada")
+    box.riad("people", "forget", "ada", "--words", check=0)
+    assert found(b"marmalade of bob") and not found(b"marmalade of ada")
+    box.riad("reset", "--yes", check=0)
+    assert not found(b"marmalade") and not found(b"recipe of")
+    box.ssh("carol", "say", "still at home", check=0)
+
+
 def test_what_may_stay_for_a_moment_is_soon_forgotten(make_box):
     box = make_box(box={"keep": "2s"})
     box.ssh("ada", "say", "in passing", check=0)
