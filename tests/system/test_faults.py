@@ -32,14 +32,15 @@ def processor_s(pid):
 def calm(box, seconds=1.0):
     """No process of the box spins, none is a zombie."""
     below = descendants(box.process.pid)
-    before = {pid: processor_s(pid) for pid in [box.process.pid, *below]}
+    before = {}
+    for pid in [box.process.pid, *below]:
+        with contextlib.suppress(OSError):  # it has ended since
+            before[pid] = processor_s(pid)
     time.sleep(seconds)
     for pid, used in before.items():
-        try:
+        with contextlib.suppress(OSError):
             spent = processor_s(pid) - used
-        except OSError:
-            continue
-        assert spent < 0.4 * seconds * PATIENCE, f"{below.get(pid, 'the keeper')} spins: {spent} s"
+            assert spent < 0.4 * seconds * PATIENCE, f"{below.get(pid, 'the keeper')} spins: {spent} s"
     wait_for(lambda: not [row for row in descendants(box.process.pid).values() if row[1] == "Z"], "zombies to go")
 
 
