@@ -82,13 +82,14 @@ static char *columns_of(struct work *work, const char *table, const char *before
 }
 
 /* Copies rows, which select gives as an id and the row in SQL's own notation, from behind id *at,
- * which moves on. 0 all, -1 something there cannot be read. */
+ * which moves on, never back: ids that descend are what a damaged page holds. 0 all, -1 something
+ * there cannot be read. */
 static int copy_rows(struct work *work, const char *insert, const char *select, int64_t *at)
 {
     struct rows rows;
     int found;
     rows_open(&rows, work->from, select, "i", *at);
-    while ((found = rows_next(&rows)) == 1) {
+    while ((found = rows_next(&rows)) == 1 && rows_int(&rows, 0) >= *at) {
         char *sql = mem_printf("%s (%s)", insert, rows_text(&rows, 1));
         if (store_script(work->to, sql))
             work->gaps = true; /* against the rules of its table: damaged, too */
@@ -96,7 +97,7 @@ static int copy_rows(struct work *work, const char *insert, const char *select, 
         *at = rows_int(&rows, 0);
     }
     rows_close(&rows);
-    return found;
+    return found ? -1 : 0;
 }
 
 /* Goes on past what cannot be read, by ever longer steps. */
@@ -175,7 +176,7 @@ static int copy_all(struct work *work, struct salvage *salvage)
 int store_salvage(const char *damaged, const char *path, struct salvage *salvage)
 {
     bool unreadable = false;
-    struct work work = {.from = store_connect(damaged, &unreadable), .to = store_open(path)};
+    struct work work = {.from = store_connect_ruin(damaged, &unreadable), .to = store_open(path)};
     int result = -1;
     *salvage = (struct salvage){0};
     if (work.from && work.to) {

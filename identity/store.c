@@ -110,7 +110,7 @@ static int busy_wait(void *context, int tries)
     return 1;
 }
 
-struct store *store_connect(const char *path, bool *damaged)
+static struct store *connect_to(const char *path, bool *damaged, bool ruin)
 {
     static const char settings[] = "PRAGMA foreign_keys = ON;"
                                    "PRAGMA temp_store = MEMORY;"
@@ -131,7 +131,9 @@ struct store *store_connect(const char *path, bool *damaged)
     if (code == SQLITE_OK) {
         sqlite3_busy_handler(store->db, busy_wait, store);
         sqlite3_extended_result_codes(store->db, 1);
-        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, !ruin, NULL);
+        /* Else SQLite refuses a file that ends before its header says. */
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, ruin, NULL);
         sqlite3_file_control(store->db, "main", SQLITE_FCNTL_CHUNK_SIZE, &step);
         code = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
     }
@@ -145,6 +147,16 @@ struct store *store_connect(const char *path, bool *damaged)
         log_error("cannot open the store %s: %s", path, sqlite3_errmsg(store->db));
     store_close(store);
     return NULL;
+}
+
+struct store *store_connect(const char *path, bool *damaged)
+{
+    return connect_to(path, damaged, false);
+}
+
+struct store *store_connect_ruin(const char *path, bool *damaged)
+{
+    return connect_to(path, damaged, true);
 }
 
 void store_close(struct store *store)

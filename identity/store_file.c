@@ -176,7 +176,7 @@ int store_check(const char *path, char **finding)
     bool damaged = false;
     struct store *store = access(path, F_OK) ? NULL : store_connect(path, &damaged);
     if (!store && damaged && finding)
-        *finding = mem_dup("it is no database, or its first page is damaged");
+        *finding = mem_dup("it is no database, was cut short, or its first page is damaged");
     if (!store)
         return damaged ? 0 : -1;
     char *said = NULL;

@@ -13,6 +13,8 @@
 /* Opens a connection to the existing file at path (":memory:" makes one) with riad's settings, and
  * looks at nothing in it yet. NULL: logged, or told in *damaged unless that is NULL. */
 struct store *store_connect(const char *path, bool *damaged);
+/* Likewise, to read what is left of a damaged file: one that was cut short is opened, too. */
+struct store *store_connect_ruin(const char *path, bool *damaged);
 
 /* Whether failures go unlogged, for whoever expects them. */
 void store_quiet(struct store *store, bool quiet);

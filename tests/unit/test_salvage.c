@@ -105,6 +105,22 @@ static void what_lies_around_the_damage_is_saved(void **state)
     store_close(store);
 }
 
+/* As after a copy that ended early; the file's length is no whole number of pages, either. */
+static void what_lies_before_the_cut_is_saved(void **state)
+{
+    const char *old = scratch_path(*state, "old.db"), *new = scratch_path(*state, "new.db");
+    struct salvage salvage;
+    fill(old);
+    assert_int_equal(truncate(old, (off_t)page_of(old, "message") * PAGE + 100), 0);
+    assert_int_equal(store_check(old, NULL), 0);
+    assert_int_equal(store_migrate(new), 0);
+    assert_int_equal(store_salvage(old, new, &salvage), 0);
+    assert_int_equal(salvage.people, 2);
+    assert_true(salvage.gaps);
+    assert_true(salvage.messages > WORDS / 4 && salvage.messages < WORDS);
+    assert_int_equal(store_check(new, NULL), 1);
+}
+
 static void lost_people_leave_their_words_behind(void **state)
 {
     const char *old = scratch_path(*state, "old.db"), *new = scratch_path(*state, "new.db");
@@ -208,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCRATCH_TEST(a_sound_store_is_copied_whole),
         SCRATCH_TEST(what_lies_around_the_damage_is_saved),
+        SCRATCH_TEST(what_lies_before_the_cut_is_saved),
         SCRATCH_TEST(lost_people_leave_their_words_behind),
         SCRATCH_TEST(of_a_ruin_nothing_is_saved),
         SCRATCH_TEST(a_reset_leaves_nobody),
