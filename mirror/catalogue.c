@@ -2,6 +2,9 @@
  * catalogue: the file is a header, the records, and a table of digests sorted by kind and value.
  *
  *     record: sums (1 byte), urls (1 byte), package NUL, { kind (1 byte), digest }, { url NUL }
+ *
+ * Whoever writes an index chooses its digests, but not the seed of their values: none can be made
+ * that crowd a place of a table.
  */
 #include "mirror/catalogue.h"
 #include "base/buf.h"
@@ -12,34 +15,45 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CATALOGUE_MAX_BYTES ((size_t)512 << 20)
+#define MAX_FILE   ((size_t)512 << 20)
+#define MAX_DRAFT  ((size_t)48 << 20)  /* bytes in memory; the real one has 5 MB */
+#define MAX_RECORD ((size_t)128 << 10) /* bytes: 32 addresses of 2,000 */
 
-static const char magic[8] = "riadcat2";
+static const char magic[8] = "riadcat3";
+
+struct seed {
+    uint64_t by[1 + DIGEST_MAX / 4]; /* random */
+};
 
 struct header {
     char magic[8];
     uint64_t size;    /* of the whole file */
     uint64_t records; /* how many */
     uint64_t keys;    /* how many; they stand at the file's end */
+    struct seed seed;
 };
 
 struct key {
-    uint64_t value; /* the digest's first eight bytes, big end first */
-    uint32_t kind;
-    uint32_t record; /* where it begins in the file */
+    uint64_t value;                 /* key_value of the digest */
+    uint32_t record;                /* where it begins in the file */
+    uint32_t kind : 8, length : 24; /* of the digest; of the record */
 };
 
-static uint64_t key_value(const struct checksum *sum)
+/* Multilinear hashing: two digests that were chosen without knowledge of the seed share the upper
+ * half by chance only. */
+static uint64_t key_value(const struct seed *seed, const struct checksum *sum)
 {
-    uint64_t value = 0;
+    uint64_t value = seed->by[0];
+    uint32_t word;
 
-    for (int i = 0; i < 8; i++)
-        value = value << 8 | sum->bytes[i];
-    return value;
+    for (size_t i = 0; i < DIGEST_MAX / sizeof word; i++) {
+        memcpy(&word, sum->bytes + i * sizeof word, sizeof word);
+        value += seed->by[i + 1] * word;
+    }
+    return value >> 32;
 }
 
 static int key_order(const struct key *key, uint32_t kind, uint64_t value)
@@ -62,6 +76,8 @@ struct draft {
 struct catalogue_draft {
     struct draft *archives;
     size_t count, room, digests;
+    size_t bytes, left_out;
+    struct seed seed;
     uint32_t *table; /* open addressing: digest to 1 + archive; 0 is empty */
     size_t table_size;
 };
@@ -72,6 +88,7 @@ struct catalogue_draft *catalogue_draft_new(void)
 
     draft->table_size = 1 << 12;
     draft->table = mem_array(draft->table_size, sizeof *draft->table);
+    fs_random(&draft->seed, sizeof draft->seed);
     return draft;
 }
 
@@ -102,7 +119,7 @@ static bool has_sum(const struct draft *archive, const struct checksum *sum)
 /* The place of a digest in the table, or the empty one where it belongs. */
 static uint32_t *table_place(const struct catalogue_draft *draft, const struct checksum *sum)
 {
-    size_t at = (size_t)key_value(sum) & (draft->table_size - 1);
+    size_t at = (size_t)key_value(&draft->seed, sum) & (draft->table_size - 1);
 
     while (draft->table[at] && !has_sum(&draft->archives[draft->table[at] - 1], sum))
         at = (at + 1) & (draft->table_size - 1);
@@ -134,6 +151,7 @@ static void add_sum(struct catalogue_draft *draft, size_t index, const struct ch
         return;
     archive->sums = mem_resize(archive->sums, archive->sum_count + 1, sizeof *archive->sums);
     archive->sums[archive->sum_count++] = *sum;
+    draft->bytes += sizeof *archive->sums;
     if (!*place) {
         *place = (uint32_t)index + 1;
         draft->digests++;
@@ -141,8 +159,10 @@ static void add_sum(struct catalogue_draft *draft, size_t index, const struct ch
     table_grow(draft);
 }
 
-static void add_url(struct draft *archive, const char *url, bool own)
+static void add_url(struct catalogue_draft *draft, size_t index, const char *url, bool own)
 {
+    struct draft *archive = &draft->archives[index];
+
     for (size_t i = 0; i < archive->url_count; i++)
         if (strcmp(archive->urls[i], url) == 0)
             return;
@@ -157,6 +177,7 @@ static void add_url(struct draft *archive, const char *url, bool own)
         archive->urls[archive->url_count] = mem_dup(url);
     }
     archive->url_count++;
+    draft->bytes += sizeof *archive->urls + strlen(url) + 1;
 }
 
 /* Whether both may be the same bytes: no kind of digest that they have in common differs. */
@@ -184,6 +205,7 @@ static size_t find_or_make(struct catalogue_draft *draft, const struct package_a
         draft->archives = mem_resize(draft->archives, draft->room, sizeof *draft->archives);
     }
     draft->archives[draft->count] = (struct draft){0};
+    draft->bytes += sizeof *draft->archives;
     return draft->count++;
 }
 
@@ -192,16 +214,22 @@ void catalogue_draft_put(struct catalogue_draft *draft, const char *package,
 {
     size_t index;
 
-    if (archive->sum_count == 0 || draft->count == CATALOGUE_MAX_ARCHIVES)
+    if (archive->sum_count == 0)
         return;
+    if (draft->count == CATALOGUE_MAX_ARCHIVES || draft->bytes > MAX_DRAFT) {
+        draft->left_out++;
+        return;
+    }
     index = find_or_make(draft, archive);
-    if (!draft->archives[index].package)
+    if (!draft->archives[index].package) {
         draft->archives[index].package = mem_dup(package);
+        draft->bytes += strlen(package) + 1;
+    }
     for (size_t i = 0; i < archive->sum_count; i++)
         add_sum(draft, index, &archive->sums[i]);
-    add_url(&draft->archives[index], archive->url, true);
+    add_url(draft, index, archive->url, true);
     for (size_t i = 0; i < archive->mirror_count; i++)
-        add_url(&draft->archives[index], archive->mirrors[i], false);
+        add_url(draft, index, archive->mirrors[i], false);
 }
 
 void catalogue_draft_count(const struct catalogue_draft *draft, size_t *archives, size_t *digests)
@@ -239,11 +267,15 @@ static size_t put_records(const struct catalogue_draft *draft, struct buf *out, 
     size_t count = 0;
 
     for (size_t i = 0; i < draft->count; i++) {
-        for (size_t k = 0; k < draft->archives[i].sum_count; k++)
-            keys[count++] = (struct key){.value = key_value(&draft->archives[i].sums[k]),
-                                         .kind = draft->archives[i].sums[k].kind,
-                                         .record = (uint32_t)out->len};
-        put_record(out, &draft->archives[i]);
+        const struct draft *archive = &draft->archives[i];
+        size_t record = out->len;
+
+        put_record(out, archive);
+        for (size_t k = 0; k < archive->sum_count; k++)
+            keys[count++] = (struct key){.value = key_value(&draft->seed, &archive->sums[k]),
+                                         .record = (uint32_t)record,
+                                         .kind = archive->sums[k].kind,
+                                         .length = (uint32_t)(out->len - record) & 0xffffff};
     }
     while (out->len % sizeof(struct key) != 0)
         buf_putc(out, 0);
@@ -252,17 +284,20 @@ static size_t put_records(const struct catalogue_draft *draft, struct buf *out, 
 
 int catalogue_draft_write(const struct catalogue_draft *draft, const char *path)
 {
-    struct header header = {.records = draft->count};
+    struct header header = {.records = draft->count, .seed = draft->seed};
     struct key *keys;
     struct buf out;
     size_t sums = 0;
     int result = -1;
 
+    if (draft->left_out > 0)
+        log_warn("%s: the index names %zu archives too many, which are left out", path,
+                 draft->left_out);
     for (size_t i = 0; i < draft->count; i++)
         sums += draft->archives[i].sum_count;
     keys = mem_array(sums + 1, sizeof *keys);
     memcpy(header.magic, magic, sizeof magic);
-    buf_init(&out, CATALOGUE_MAX_BYTES);
+    buf_init(&out, MAX_FILE);
     buf_put(&out, &header, sizeof header);
     header.keys = put_records(draft, &out, keys);
     qsort(keys, header.keys, sizeof *keys, compare_keys);
@@ -281,67 +316,60 @@ int catalogue_draft_write(const struct catalogue_draft *draft, const char *path)
 
 /* ---- reading ---- */
 
+/* Read and not mapped: who writes it talks with strangers, and could end the process that has it
+ * mapped by cutting it short. */
 struct catalogue {
-    const uint8_t *bytes;
-    size_t size;
-    const struct key *keys;
-    size_t key_count, records;
+    int fd;
+    struct header header;
 };
 
-/* Whether the mapped bytes may be read as a catalogue; sets the rest. */
+static bool read_at(const struct catalogue *catalogue, void *bytes, size_t length, size_t offset)
+{
+    return pread(catalogue->fd, bytes, length, (off_t)offset) == (ssize_t)length;
+}
+
+/* Whether it may be read as a catalogue. */
 static bool take_up(struct catalogue *catalogue)
 {
-    struct header header;
+    struct header *header = &catalogue->header;
 
-    if (catalogue->size < sizeof header)
-        return false;
-    memcpy(&header, catalogue->bytes, sizeof header);
-    if (memcmp(header.magic, magic, sizeof magic) != 0 || header.size != catalogue->size ||
-        header.size % sizeof(struct key) != 0 ||
-        header.keys > (header.size - sizeof header) / sizeof(struct key))
-        return false;
-    catalogue->key_count = header.keys;
-    catalogue->records = header.records;
-    catalogue->keys = (const struct key *)(const void *)(catalogue->bytes + header.size -
-                                                         header.keys * sizeof(struct key));
-    return true;
+    return read_at(catalogue, header, sizeof *header, 0) &&
+           memcmp(header->magic, magic, sizeof magic) == 0 &&
+           header->size == (uint64_t)fs_size(catalogue->fd) &&
+           header->size % sizeof(struct key) == 0 &&
+           header->keys <= (header->size - sizeof *header) / sizeof(struct key);
 }
 
 struct catalogue *catalogue_open(const char *path)
 {
     struct catalogue *catalogue = mem_alloc(sizeof *catalogue);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    void *map = MAP_FAILED;
-    struct stat info;
 
-    if (fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 0) {
-        catalogue->size = (size_t)info.st_size;
-        map = mmap(NULL, catalogue->size, PROT_READ, MAP_SHARED, fd, 0);
-    }
-    fs_close(fd);
-    if (map == MAP_FAILED) {
-        free(catalogue);
-        return NULL;
-    }
-    catalogue->bytes = map;
-    if (!take_up(catalogue)) {
-        catalogue_close(catalogue);
-        return NULL;
-    }
-    return catalogue;
+    catalogue->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (catalogue->fd >= 0 && take_up(catalogue))
+        return catalogue;
+    catalogue_close(catalogue);
+    return NULL;
 }
 
 void catalogue_close(struct catalogue *catalogue)
 {
     if (!catalogue)
         return;
-    munmap((void *)(uintptr_t)catalogue->bytes, catalogue->size);
+    fs_close(catalogue->fd);
     free(catalogue);
 }
 
 size_t catalogue_size(const struct catalogue *catalogue)
 {
-    return catalogue ? catalogue->records : 0;
+    return catalogue ? catalogue->header.records : 0;
+}
+
+static bool read_key(const struct catalogue *catalogue, size_t index, struct key *key)
+{
+    const struct header *header = &catalogue->header;
+
+    return read_at(catalogue, key, sizeof *key,
+                   header->size - (header->keys - index) * sizeof *key);
 }
 
 /* Moves *at over a text with its NUL; NULL if it has none before end. */
@@ -369,14 +397,9 @@ static bool read_sum(const uint8_t **at, const uint8_t *end, struct checksum *su
     return true;
 }
 
-/* The record at an offset; false if the file is not what it should be. */
-static bool read_record(const struct catalogue *catalogue, size_t offset,
-                        struct catalogue_entry *entry)
+/* Takes a record to pieces; false if it is not what it should be. */
+static bool take_apart(const uint8_t *at, const uint8_t *end, struct catalogue_entry *entry)
 {
-    const uint8_t *end = (const uint8_t *)catalogue->keys, *at = catalogue->bytes + offset;
-
-    if (offset < sizeof(struct header) || offset + 2 >= (size_t)(end - catalogue->bytes))
-        return false;
     entry->sum_count = at[0];
     entry->url_count = at[1];
     at += 2;
@@ -392,28 +415,55 @@ static bool read_record(const struct catalogue *catalogue, size_t offset,
     return true;
 }
 
-bool catalogue_find(const struct catalogue *catalogue, const struct checksum *sum,
-                    struct catalogue_entry *entry)
+/* The record of a key; false if the file is not what it should be. */
+static bool read_record(const struct catalogue *catalogue, const struct key *key,
+                        struct catalogue_entry *entry)
 {
-    uint64_t value = key_value(sum);
-    size_t low = 0, high = catalogue ? catalogue->key_count : 0;
+    if (key->length < 2 || key->length > MAX_RECORD)
+        return false;
+    entry->bytes = mem_alloc(key->length);
+    return read_at(catalogue, entry->bytes, key->length, key->record) &&
+           take_apart(entry->bytes, entry->bytes + key->length, entry);
+}
+
+void catalogue_entry_done(struct catalogue_entry *entry)
+{
+    free(entry->bytes);
+    entry->bytes = NULL;
+}
+
+/* The first key that is not before this kind and value. */
+static size_t first_key(const struct catalogue *catalogue, uint32_t kind, uint64_t value)
+{
+    size_t low = 0, high = catalogue->header.keys;
+    struct key key;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (key_order(&catalogue->keys[middle], sum->kind, value) < 0)
+        if (read_key(catalogue, middle, &key) && key_order(&key, kind, value) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    for (; catalogue && low < catalogue->key_count &&
-           key_order(&catalogue->keys[low], sum->kind, value) == 0;
-         low++) {
-        if (!read_record(catalogue, catalogue->keys[low].record, entry))
+    return low;
+}
+
+bool catalogue_find(const struct catalogue *catalogue, const struct checksum *sum,
+                    struct catalogue_entry *entry)
+{
+    uint64_t value = catalogue ? key_value(&catalogue->header.seed, sum) : 0;
+    size_t at = catalogue ? first_key(catalogue, sum->kind, value) : 0;
+    struct key key;
+
+    for (; catalogue && at < catalogue->header.keys; at++) {
+        if (!read_key(catalogue, at, &key) || key_order(&key, sum->kind, value) != 0)
             return false;
-        for (size_t i = 0; i < entry->sum_count; i++)
-            if (checksum_equal(&entry->sums[i], sum))
-                return true;
+        if (read_record(catalogue, &key, entry))
+            for (size_t i = 0; i < entry->sum_count; i++)
+                if (checksum_equal(&entry->sums[i], sum))
+                    return true;
+        catalogue_entry_done(entry);
     }
     return false;
 }

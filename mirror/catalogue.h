@@ -1,12 +1,13 @@
 /*
  * catalogue: which archive a digest names, and where it can be had.
  *
- * A file that may be thrown away: the fetcher writes it anew from each index, everybody maps it.
+ * A file that may be thrown away: the fetcher writes it anew from each index, everybody reads it.
  * One archive is one record, under each of its digests; several packages, extra sources and
  * addresses that share a digest share the record. A record that contradicts another one (the same
  * md5, but different sha512) stays beside it and is found by the digest that only it has.
  *
- * A draft is in memory and belongs to one thread; an open catalogue is read-only memory for all.
+ * A draft is in memory and belongs to one thread; all threads may ask an open catalogue. Whatever
+ * becomes of its file, asking ends well.
  */
 #ifndef MIRROR_CATALOGUE_H
 #define MIRROR_CATALOGUE_H
@@ -28,8 +29,8 @@ struct catalogue_draft;
 struct catalogue_draft *catalogue_draft_new(void);
 void catalogue_draft_free(struct catalogue_draft *draft);
 
-/* Adds an archive that package (`lwt.5.6.1`) needs. One without a checksum, and
- * what is more than CATALOGUE_MAX_ARCHIVES, is left out. */
+/* Adds an archive that package (`lwt.5.6.1`) needs. One without a checksum, and what is more than
+ * CATALOGUE_MAX_ARCHIVES or takes more than 48 MB of memory, is left out. */
 void catalogue_draft_put(struct catalogue_draft *draft, const char *package,
                          const struct package_archive *archive);
 
@@ -43,7 +44,7 @@ int catalogue_draft_write(const struct catalogue_draft *draft, const char *path)
 
 struct catalogue;
 
-/* Maps the file. NULL if there is none or it is not a catalogue of this version (not logged: it
+/* Opens the file. NULL if there is none or it is not a catalogue of this version (not logged: it
  * will be written again). */
 struct catalogue *catalogue_open(const char *path);
 void catalogue_close(struct catalogue *catalogue);
@@ -51,8 +52,9 @@ void catalogue_close(struct catalogue *catalogue);
 /* How many archives it knows. */
 size_t catalogue_size(const struct catalogue *catalogue);
 
-/* A record; what it points to lives as long as the catalogue is open. */
+/* A record. */
 struct catalogue_entry {
+    uint8_t *bytes;      /* what the others point to */
     const char *package; /* the first that needs it */
     struct checksum sums[PACKAGE_MAX_CHECKSUMS];
     size_t sum_count;
@@ -60,8 +62,9 @@ struct catalogue_entry {
     size_t url_count;
 };
 
-/* Looks a digest up; catalogue may be NULL. */
+/* Looks a digest up; catalogue may be NULL. What is found is yours. */
 bool catalogue_find(const struct catalogue *catalogue, const struct checksum *sum,
                     struct catalogue_entry *entry);
+void catalogue_entry_done(struct catalogue_entry *entry);
 
 #endif

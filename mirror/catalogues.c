@@ -1,5 +1,5 @@
 /*
- * catalogues: one mapped file a repository, behind a lock.
+ * catalogues: one open file a repository, behind a lock.
  */
 #include "mirror/catalogues.h"
 #include "base/mem.h"
@@ -122,6 +122,7 @@ bool catalogues_find(struct catalogues *catalogues, const struct checksum *sum,
             if (!known->package)
                 known->repository = (int)i;
             merge(known, &entry);
+            catalogue_entry_done(&entry);
         }
     pthread_rwlock_unlock(&catalogues->lock);
     return known->package != NULL;
@@ -144,6 +145,7 @@ bool catalogues_name(struct catalogues *catalogues, const struct checksum *sum, 
     for (size_t i = 0; i < catalogues->count && !listed; i++)
         if (catalogue_find(catalogues->shelf[i].catalogue, sum, &entry)) {
             checksum_name(checksum_best(entry.sums, entry.sum_count), name);
+            catalogue_entry_done(&entry);
             listed = true;
         }
     pthread_rwlock_unlock(&catalogues->lock);

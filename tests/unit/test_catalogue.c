@@ -3,6 +3,8 @@
 #include "mirror/index.h"
 #include "tests/unit/scratch.h"
 
+#include <unistd.h>
+
 static struct checksum sum_of(enum digest_kind kind, const char *text)
 {
     struct checksum sum = {.kind = kind};
@@ -72,9 +74,11 @@ static void one_archive_is_one_record(void **state)
     assert_string_equal(entry.urls[0], "http://a/1");
     assert_string_equal(entry.urls[1], "http://a/2");
     assert_string_equal(entry.urls[2], "http://m/1");
+    catalogue_entry_done(&entry);
     sum = sum_of(DIGEST_SHA512, "z");
     assert_true(catalogue_find(catalogue, &sum, &entry));
     assert_string_equal(entry.package, "c.1");
+    catalogue_entry_done(&entry);
     sum = sum_of(DIGEST_MD5, "y");
     assert_false(catalogue_find(catalogue, &sum, &entry));
     assert_false(catalogue_find(NULL, &sum, &entry));
@@ -100,8 +104,8 @@ static void a_damaged_file_is_no_danger(void **state)
 
         text.data[at] ^= 0xff;
         assert_int_equal(fs_replace_file(path, text.data, text.len, 0600), 0);
-        if ((catalogue = catalogue_open(path)))
-            catalogue_find(catalogue, &sum, &entry);
+        if ((catalogue = catalogue_open(path)) && catalogue_find(catalogue, &sum, &entry))
+            catalogue_entry_done(&entry);
         catalogue_close(catalogue);
         text.data[at] ^= 0xff;
     }
@@ -109,6 +113,25 @@ static void a_damaged_file_is_no_danger(void **state)
     assert_null(catalogue_open(path));
     assert_null(catalogue_open(scratch_path(*state, "none")));
     buf_done(&text);
+}
+
+/* Whoever has taken the fetcher over cuts the file that others have open. */
+static void a_file_that_shrinks_is_no_danger(void **state)
+{
+    struct catalogue_draft *draft = catalogue_draft_new();
+    char *path = scratch_path(*state, "catalogue");
+    struct checksum sum = sum_of(DIGEST_MD5, "x");
+    struct catalogue_entry entry;
+    struct catalogue *catalogue;
+
+    put(draft, "a.1", "http://a/1", "http://m/1", "x", "x");
+    assert_int_equal(catalogue_draft_write(draft, path), 0);
+    catalogue_draft_free(draft);
+    catalogue = catalogue_open(path);
+    assert_non_null(catalogue);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_false(catalogue_find(catalogue, &sum, &entry));
+    catalogue_close(catalogue);
 }
 
 static void the_repo_file_names_our_cache(void **state)
@@ -173,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_draft_is_bounded),
         SCRATCH_TEST(one_archive_is_one_record),
         SCRATCH_TEST(a_damaged_file_is_no_danger),
+        SCRATCH_TEST(a_file_that_shrinks_is_no_danger),
         cmocka_unit_test(the_repo_file_names_our_cache),
         cmocka_unit_test(paths_stay_within_the_repository),
     };
