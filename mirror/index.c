@@ -197,7 +197,7 @@ static int index_file(struct index *index, struct archive_entry *entry, const ch
     if (!is_repo && !package_file(path, &kind, package)) {
         if (archive_entry_size(entry) > (la_int64_t)INDEX_MAX_FILE)
             index->clean = false;
-        return index_source_skip(&index->source, entry);
+        return 0;
     }
     if ((found = index_source_read(&index->source, entry)) < 0)
         return -1;
@@ -222,7 +222,7 @@ static int index_entry(struct index *index, struct archive_entry *entry, const c
         return 0;
     if (!path || !index_source_is_regular(entry)) {
         index->clean = false;
-        return index_source_skip(&index->source, entry);
+        return 0;
     }
     return index_file(index, entry, path);
 }
@@ -255,7 +255,7 @@ int index_step(struct index *index, int budget_ms)
             return -1;
         if (found == 0)
             return index_end(index);
-        if (index_entry(index, entry, path) < 0)
+        if (found == 1 && index_entry(index, entry, path) < 0)
             return -1;
         if (budget_ms > 0 && count % 16 == 0 && when_monotonic_ms() >= end)
             return 1;
@@ -323,7 +323,7 @@ static int copy_entry(struct index_copy *copy, struct archive_entry *entry, cons
     if (path && strcmp(path, "repo") != 0 && archive_entry_filetype(entry) == AE_IFDIR)
         return copy_put(copy, path, AE_IFDIR, NULL, 0);
     if (!path || strcmp(path, "repo") == 0 || !index_source_is_regular(entry))
-        return index_source_skip(&copy->source, entry);
+        return 0;
     if ((found = index_source_read(&copy->source, entry)) <= 0)
         return found;
     return copy_put(copy, path, AE_IFREG, copy->source.file.data, copy->source.file.len);
@@ -355,7 +355,7 @@ int index_copy_step(struct index_copy *copy, int budget_ms)
             return -1;
         if (found == 0)
             return copy_end(copy);
-        if (copy_entry(copy, entry, path) < 0)
+        if (found == 1 && copy_entry(copy, entry, path) < 0)
             return -1;
         if (budget_ms > 0 && count % 16 == 0 && when_monotonic_ms() >= end)
             return 1;

@@ -8,12 +8,12 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_UNPACKED ((int64_t)1 << 30) /* bytes of all entries; the real one has 52 MB */
-#define MAX_ENTRIES  2000000
-#define MAX_BEHIND   ((size_t)4 << 20) /* bytes behind the last entry: tar fills up its blocks */
+#define MAX_UNPACKED ((int64_t)1 << 30) /* bytes of the tar; the real one has 52 MB */
+#define MAX_BEHIND   ((size_t)4 << 20)  /* bytes behind the last entry: tar fills up its blocks */
 #define READ_BLOCK   ((size_t)128 * 1024)
 
 /* The first entry betrays a leading folder, unless a repository begins where the archive does. */
@@ -52,8 +52,12 @@ static la_ssize_t unpack(struct archive *archive, void *context, const void **by
     size_t length = 0;
     int found = archive_read_data_block(source->packed, bytes, &length, &offset);
 
-    if (found == ARCHIVE_OK || found == ARCHIVE_WARN)
-        return (la_ssize_t)length;
+    if (found == ARCHIVE_OK || found == ARCHIVE_WARN) {
+        if ((source->unpacked += (int64_t)length) <= MAX_UNPACKED)
+            return (la_ssize_t)length;
+        archive_set_error(archive, EFBIG, "it unpacks to too many bytes");
+        return -1;
+    }
     if (found == ARCHIVE_EOF)
         return 0;
     archive_set_error(archive, archive_errno(source->packed), "%s", why(source->packed));
@@ -118,17 +122,36 @@ static int index_source_end(struct index_source *source)
     return got < 0 ? index_source_refuse(source, why(source->archive)) : 0;
 }
 
+/* Passes a piece of what nobody wanted of the last entry. 2 passed, 0 no more, -1 refused. */
+static int pass(struct index_source *source)
+{
+    const void *bytes;
+    size_t length;
+    la_int64_t offset;
+    int found;
+
+    if (!source->inside)
+        return 0;
+    found = archive_read_data_block(source->archive, &bytes, &length, &offset);
+    if (found == ARCHIVE_OK || found == ARCHIVE_WARN)
+        return 2;
+    source->inside = false;
+    return found == ARCHIVE_EOF ? 0 : index_source_refuse(source, why(source->archive));
+}
+
 int index_source_next(struct index_source *source, struct archive_entry **entry, const char **path)
 {
-    int found = archive_read_next_header(source->archive, entry);
+    int found = pass(source);
     const char *name;
 
+    if (found != 0)
+        return found;
+    found = archive_read_next_header(source->archive, entry);
     if (found == ARCHIVE_EOF)
         return index_source_end(source);
     if (found != ARCHIVE_OK && found != ARCHIVE_WARN)
         return index_source_refuse(source, why(source->archive));
-    if (++source->entries > MAX_ENTRIES)
-        return index_source_refuse(source, "too many entries");
+    source->inside = true;
     name = archive_entry_pathname(*entry);
     *path = NULL;
     if (!name || strcmp(name, "./") == 0 || archive_entry_filetype(*entry) == 0)
@@ -150,22 +173,11 @@ int index_source_read(struct index_source *source, struct archive_entry *entry)
         return 0;
     while ((found = archive_read_data_block(source->archive, &bytes, &length, &offset)) ==
            ARCHIVE_OK) {
-        source->unpacked += (int64_t)length;
-        if (source->unpacked > MAX_UNPACKED)
-            return index_source_refuse(source, "it unpacks to too many bytes");
         if ((size_t)offset != source->file.len || buf_put(&source->file, bytes, length) < 0)
             return 0;
     }
+    source->inside = false;
     return found == ARCHIVE_EOF ? 1 : index_source_refuse(source, why(source->archive));
-}
-
-int index_source_skip(struct index_source *source, struct archive_entry *entry)
-{
-    int64_t size = archive_entry_size(entry);
-
-    if (size < 0 || size > MAX_UNPACKED || (source->unpacked += size) > MAX_UNPACKED)
-        return index_source_refuse(source, "it unpacks to too many bytes");
-    return 0;
 }
 
 bool index_source_is_regular(struct archive_entry *entry)
