@@ -99,7 +99,9 @@ fuzz: ## every fuzz target for SECONDS each (default 60)
 bench: all ## the figures, beside the peers that are installed
 	@RIAD_BUILD=$(abspath $(B)) /usr/bin/python3 tests/bench/bench.py $(ARGS)
 
-campaign: all unit-programs ## the long fault campaigns
+campaign: ## the long fault campaigns, more than an hour in all; ARGS chooses
+	@$(MAKE) -s deps PACKAGES="$(RUN_PACKAGES) $(TEST_PACKAGES) mmdebstrap dpkg-dev systemd-container"
+	@$(MAKE) -s -j$$(nproc) all unit-programs
 	@RIAD_BUILD=$(abspath $(B)) RIAD_CAMPAIGN=full /usr/bin/python3 -m pytest -q -p no:cacheprovider -rP -m campaign $(if $(findstring tests/,$(ARGS)),,tests/system) $(ARGS)
 
 install: all ## into DESTDIR and PREFIX
