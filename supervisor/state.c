@@ -10,6 +10,7 @@
 #include "supervisor/anew.h"
 #include "supervisor/carry.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -217,6 +218,28 @@ static void begin_clock(const char *path, int parent)
         log_errno("cannot tell the time");
 }
 
+/* A store that went missing is told from a first start by what people have left. */
+static void warn_of_loss(const struct config *config, const char *path)
+{
+    char *drop = config_path(config, "drop");
+    DIR *files = NULL;
+    struct dirent *file;
+    struct stat st;
+
+    if (stat(path, &st) < 0 ? errno == ENOENT : st.st_size == 0)
+        files = opendir(drop);
+    while (files && (file = readdir(files)))
+        if (file->d_name[0] != '.') {
+            log_warn("there are files, and no store: a new one begins, where every name is free "
+                     "and the files are nobody's; if there was one, stop the box and put a backup "
+                     "in its place");
+            break;
+        }
+    if (files)
+        closedir(files);
+    free(drop);
+}
+
 static int run_child(const struct config *config, const struct account *box, bool thorough,
                      int parent)
 {
@@ -226,6 +249,7 @@ static int run_child(const struct config *config, const struct account *box, boo
     umask(0007);
     if (account_become(box) == 0 && check_folders(config) == 0) {
         carry_tidy(config);
+        warn_of_loss(config, path);
         result = (enum state_store)anew_prepare(path, thorough);
     }
     if (result != STATE_STORE_FAILED)
@@ -372,8 +396,10 @@ char *state_obstacle(const struct config *config, const struct account *box)
     if (status == OBSTACLE_FILE)
         text = mem_printf("%s is no file: move it away, or put a backup's in its place", path);
     else if (user)
-        text = mem_printf("%s cannot be used by the account `%s`: chown -R %s: %s", path, user,
-                          user, path);
+        text =
+            mem_printf("%s cannot be used by the account `%s`: chown -R %s: %s && chmod -R u+rwX "
+                       "%s",
+                       path, user, user, path, path);
     else
         text = mem_printf("%s cannot be used by this user: give it to them, or start the box as "
                           "its owner",

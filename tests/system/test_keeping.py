@@ -184,6 +184,17 @@ def test_status_says_why_it_tells_nothing_of_the_store(shared):
     assert "cannot be read" in said and "as root" not in said, said
 
 
+def test_a_store_that_went_missing_is_no_first_start(make_box):
+    box = make_box()
+    assert box.request("PUT", "/files/kept.txt", b"kept")[0] == 201
+    assert "every name is free" not in box.log()
+    box.stop()
+    for file in (box.state / "store").iterdir():
+        file.unlink()
+    box.start()
+    assert "every name is free" in box.log() and box.request("GET", "/files/kept.txt")[2] == b"kept"
+
+
 # ---- what stays behind ----
 
 
