@@ -18,7 +18,7 @@ import threading
 import time
 
 import pytest
-from conftest import BUILD, PATIENCE, SERVICES, descendants, needs, needs_root, program, wait_for
+from conftest import BUILD, PATIENCE, SANITIZED, SERVICES, descendants, needs, needs_root, program, wait_for
 from lan import Lan
 from upstream import Repository, Upstream, cache_path, digests
 
@@ -54,7 +54,7 @@ def pids(box, without=()):
 @pytest.mark.parametrize("name", ["chat", "web"])
 def test_out_of_memory_costs_the_service_its_process_only(box, name):
     """Its address space may not grow any more, and clients ask for more of it."""
-    if PATIENCE > 1:
+    if SANITIZED:
         pytest.skip("sanitizers need their address space")
     others, pid = pids(box, {name}), box.pid(name)
     box.ssh("ada", "whoami", check=0)
@@ -131,7 +131,7 @@ def ask_for(box, paths):
 @pytest.mark.parametrize("kind", [resource.RLIMIT_AS, resource.RLIMIT_NOFILE], ids=["memory", "descriptors"])
 def test_a_fetcher_that_starves_delivers_nothing_wrong_and_goes_on(make_box, kind):
     """With eight archives under way at once, and nothing more to be had."""
-    if PATIENCE > 1 and kind == resource.RLIMIT_AS:
+    if SANITIZED and kind == resource.RLIMIT_AS:
         pytest.skip("sanitizers need their address space")
     upstream = Upstream()
     bodies = [random.Random(number).randbytes(1_500_000) for number in range(9)]

@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import PATIENCE, Box, needs, resident_kb, wait_for
+from conftest import SANITIZED, Box, needs, resident_kb, wait_for
 
 
 pytestmark = pytest.mark.threads
@@ -476,7 +476,7 @@ def test_style_and_script_are_kept(box):
         assert "immutable" not in box.request("GET", other)[1]["cache-control"]
 
 
-@pytest.mark.skipif(PATIENCE > 1, reason="the sanitizers' heap gives nothing back")
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers' heap gives nothing back")
 def test_what_a_crowd_needed_is_given_back(make_box):
     """A hundred people read a long history at once; the memory for it goes with them."""
     box = make_box()
@@ -496,7 +496,7 @@ def test_what_a_crowd_needed_is_given_back(make_box):
         wait_for(lambda: resident_mb(box) < full - 10, f"crowd {crowd}'s memory to be given back: {full:.0f} MB", 20)
 
 
-@pytest.mark.skipif(PATIENCE > 1, reason="the sanitizers' heap is another one")
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers' heap is another one")
 def test_no_thread_keeps_what_it_freed(make_box):
     """Whoever comes is served by any of hundreds of threads; each has a stack, and no more."""
     box = make_box()
