@@ -184,7 +184,7 @@ def test_nobody_waits_any_more(make_mirror, upstream):
     repository.publish()
     box = make_mirror(parallel=1)
     upstream.sent = 0
-    upstream.weather(path, Weather(pace=40 * KB))
+    upstream.weather(path, Weather(pace=40 * KB), Weather(pace=400 * KB))
     connection, _, _ = begin(box, path)
     connection.close()
     wait_for(lambda: box.store().execute("SELECT priority FROM flight").fetchone()[0] == 1)

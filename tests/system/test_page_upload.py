@@ -167,6 +167,24 @@ def test_an_upload_goes_on_over_a_line_that_is_cut(page, box, tmp_path):
     assert digest(box.state / "drop" / "cut.bin") == digest(tmp_path / "cut.bin")
 
 
+def test_a_file_that_comes_while_the_page_is_read_anew_stays(page, box):
+    """After the connection was lost the list is taken from a fresh copy of the page, which may be
+    older than what is told meanwhile."""
+    page.run("""window.real = window.fetch;
+        window.fetch = async (...asked) => {
+          const answer = await real(...asked), text = await answer.text();
+          await new Promise((go) => { window.go = go });
+          return new Response(text);
+        }""")
+    box.kill("web", signal.SIGKILL)
+    page.wait(lambda: page.run("return !!window.go"), "the page to be read anew", 20)
+    assert box.request("PUT", "/files/late.txt", b"late")[0] == 201
+    page.wait_text("late.txt", "#here")
+    page.run("document.getElementById('here').lastChild.id = 'older'; go()")
+    page.wait(lambda: not page.all("#older"), "the fresh list")
+    assert "late.txt" in page.text("#here")
+
+
 def test_a_photo_from_a_phone_that_is_locked_meanwhile(page, box, tmp_path):
     """Touch, 360 px: the button for the camera is there. The browser is frozen and the network gone
     in the middle, as when the screen goes dark; both come back, nobody touches anything."""

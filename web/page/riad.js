@@ -313,12 +313,15 @@ const renew = () => { if (running.size) setTimeout(renew, 3000); else location.r
 // lost. What somebody has open or focused stays.
 const list = $('list'), shown = list || $('here');
 const within = (path) => path.startsWith(list.dataset.folder && list.dataset.folder + '/');
-let asked;
+async function reread() {
+  const answer = await fetch(location.href, {headers: {Accept: 'text/html'}}).catch(() => null);
+  return answer && answer.ok && new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById(shown.id);
+}
+let asked, late; // late: what came while the copy was on its way, which does not have it
 async function relist() {
   asked = 0;
-  const answer = await fetch(location.href, {headers: {Accept: 'text/html'}}).catch(() => null);
-  if (!answer || !answer.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').getElementById(shown.id);
+  const missed = late = [], fresh = await reread();
+  if (late === missed) late = null;
   if (!fresh) return;
   const focus = document.activeElement;
   for (const row of fresh.querySelectorAll('li[id]')) {
@@ -326,6 +329,7 @@ async function relist() {
     if (old && (old.contains(focus) || old.querySelector('details[open]'))) row.replaceWith(old);
   }
   shown.replaceChildren(...fresh.childNodes);
+  for (const again of missed) again();
   if ($('none')) $('none').hidden = shown.children.length > 0;
   if (focus.isConnected) focus.focus();
 }
@@ -336,6 +340,7 @@ const news = {
   file(file) {
     if (list) return stale(within(file.path));
     if (file.path.startsWith('shelf/')) return;
+    if (late) late.push(() => news.file(file));
     const old = $('f' + file.id);
     if (old) return old.replaceWith(fileRow(file));
     $('here').prepend(fileRow(file));
@@ -345,6 +350,7 @@ const news = {
   gone(file) {
     const row = $('f' + file.id);
     if (list) return stale(row);
+    if (late) late.push(() => news.gone(file));
     if (row) row.remove();
     $('none').hidden = $('here').children.length > 0;
   },
