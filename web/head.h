@@ -27,7 +27,8 @@ enum head_framing { HEAD_FRAMED, HEAD_UNSURE, HEAD_NOT_FRAMED };
  * colon, and nothing behind the last line. civetweb parses a head in place, with NULs for what
  * parts it; it skips such blanks, and at a folded line it stops, as if there were no more lines.
  * version is the request line's, behind which the first line stands. *end is behind the head's last
- * byte, if it is framed.
+ * byte, if it is framed; or two bytes too far where lines end with LF alone and a body begins with
+ * CR and NUL, since such a head looks as one with CR LF does.
  */
 enum head_framing head_framing(const char *version, const struct head_line *lines, size_t count,
                                const char **end);

@@ -137,7 +137,8 @@ static bool take_size(struct wire *wire, const struct mg_request_info *info)
     if (framing == HEAD_NOT_FRAMED)
         return false;
     wire->head_size = (size_t)(end - info->request_method);
-    return framing == HEAD_FRAMED || wire_ahead(wire) == 0;
+    wire->head_doubtful = wire->line_count == 0 || (end[-2] == '\r' && end[-1] == '\0');
+    return framing == HEAD_FRAMED || wire_ends_here(wire);
 }
 
 static int take_method(struct http_request *request, const char *name)

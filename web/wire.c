@@ -156,20 +156,26 @@ static int64_t queued(const struct wire *wire)
 }
 
 /* All that the connection brought, less what lies in the socket and what earlier requests and this
- * head took of it. */
-int64_t wire_ahead(struct wire *wire)
+ * head took of it; -1 if that cannot be known. */
+static int64_t read_ahead(struct wire *wire)
 {
     const struct wire_peer *peer = peer_of(wire);
-    uint64_t brought = 0, before;
-    int64_t ahead = -1;
     if (wire_fd(wire) < 0 || !peer->exact)
         return -1;
-    do { /* nothing may arrive between the two questions */
+    uint64_t before, brought = bytes_passed(wire->fd, false);
+    int64_t waiting;
+    do { /* what arrives between two questions would count as waiting, but not as brought */
         before = brought;
+        waiting = queued(wire);
         brought = bytes_passed(wire->fd, false);
-        ahead = (int64_t)(brought - peer->consumed - wire->head_size) - queued(wire);
-    } while (brought != before && brought != UINT64_MAX);
+    } while (brought != before);
+    int64_t ahead = (int64_t)(brought - peer->consumed - wire->head_size) - waiting;
     return brought == UINT64_MAX || ahead < 0 ? -1 : ahead;
+}
+
+bool wire_ends_here(struct wire *wire)
+{
+    return !peer_of(wire)->doubtful && read_ahead(wire) == 0;
 }
 
 /* Where it cannot be known, as behind a chunked body: 0, and the most that it may be. */
@@ -177,7 +183,7 @@ static void count_buffered(struct wire *wire)
 {
     if (wire->buffered != WIRE_UNKNOWN)
         return;
-    int64_t ahead = wire_ahead(wire);
+    int64_t ahead = read_ahead(wire);
     bool known = ahead >= 0 && ahead <= BUFFERED_MAX;
     wire->buffered = known ? ahead : 0;
     wire->buffered_most = known ? ahead : BUFFERED_MAX;
@@ -424,5 +430,6 @@ void wire_settle(struct wire *wire)
     struct wire_peer *peer = peer_of(wire);
     peer->kept = true;
     peer->exact &= wire->head.length >= 0 && wire->taken == wire->head.length;
+    peer->doubtful |= wire->head_doubtful;
     peer->consumed += wire->head_size + (uint64_t)wire->taken;
 }

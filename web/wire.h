@@ -26,6 +26,7 @@ struct wire_peer {
     uint64_t consumed; /* bytes of requests that were read to their end */
     bool kept;         /* has had a request already */
     bool exact;        /* consumed is right: no chunked body among them */
+    bool doubtful;     /* or too large, by two bytes for some of them: see head_doubtful */
 };
 
 /* What the watch knows of a thread. */
@@ -60,8 +61,9 @@ struct wire {
     int64_t buffered;      /* of it in civetweb's hands at the start; WIRE_UNKNOWN not asked yet */
     int64_t buffered_most; /* more than buffered where that cannot be known */
     size_t head_size;
-    bool continued; /* 100 was sent, or a final answer was */
-    bool complete;  /* read to its end */
+    bool head_doubtful; /* what seems to be its end may be a body's begin, behind LF alone */
+    bool continued;     /* 100 was sent, or a final answer was */
+    bool complete;      /* read to its end */
     bool broken;
 
     /* the answer; of reply.c */
@@ -87,9 +89,9 @@ struct http_wire {
 /* The descriptor, looked for at the first call; -1 if it is not to be had. */
 int wire_fd(struct wire *wire);
 
-/* How many bytes civetweb, which does not tell, has read behind this head; -1 if that cannot be
- * known, as behind a chunked body. */
-int64_t wire_ahead(struct wire *wire);
+/* Whether civetweb, which does not tell, has certainly read nothing behind this head; false if that
+ * cannot be known, as behind a chunked body, or behind a head whose end was not certain. */
+bool wire_ends_here(struct wire *wire);
 /* Whether wire_read would have something, as http_wait. */
 bool wire_wait(struct wire *wire, int timeout_ms);
 /* Bytes of the body, as http_read. */

@@ -117,10 +117,22 @@ def test_a_bare_head_over_another_one(web):
     """What is left of an earlier request in the same memory is no folded line of this one."""
     bare = b"GET /healthz HTTP/1.1\nHost: localhost\n\n"
     with connect(web) as raw:
-        for head in (b"GET /healthz HTTP/1.1\r\nX: a" + b" " * 40 + b"b\r\n" + HOST + b"\r\n", bare, bare):
+        for head in (b"GET /healthz HTTP/1.1\nX: a" + b" " * 40 + b"b\nHost: localhost\n\n", bare, bare):
             raw.sendall(head)
             assert status(raw.recv(65536)) == 200, head
         raw.sendall(b"PUT /files/folded HTTP/1.1\nHost: localhost\r\n folded: 1\nContent-Length: 1\n\nx")
+        assert status(raw.recv(65536)) == 400
+
+
+def test_a_body_is_no_part_of_a_bare_head(web):
+    """It may begin as the blank line of another head would look: that hides nothing behind a later one."""
+    put = b"PUT /files/bare-%d HTTP/1.1\nHost: localhost\nContent-Length: 3\n\n\r\0x"
+    folded = b" f\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connect(web) as raw:
+        for i in range(len(folded) // 2):
+            raw.sendall(put % i)
+            assert status(raw.recv(65536)) == 201
+        raw.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST + folded)
         assert status(raw.recv(65536)) == 400
 
 
