@@ -53,6 +53,12 @@ static bool is_open_to_others(const struct stat *st, mode_t mode)
     return st->st_mode & (0777 & ~mode) || (geteuid() == 0 && st->st_uid != 0);
 }
 
+/* What is the keeper's own becomes that again. 0, or -1 with errno. */
+static int take_back(int fd, mode_t mode)
+{
+    return fchown(fd, geteuid(), (gid_t)-1) < 0 ? -1 : fchmod(fd, mode);
+}
+
 /* A folder with that mode and owner. One that exists is left as it is, unless it is the keeper's
  * own and others could write there. */
 static int make_folder(const char *path, mode_t mode, const struct account *owner)
@@ -69,12 +75,11 @@ static int make_folder(const char *path, mode_t mode, const struct account *owne
         return explain(path);
     }
     int result = 0;
-    bool taken_back = !owner && is_open_to_others(&st, mode);
-    if (made && owner && owner->change)
-        result = fchown(fd, owner->uid, owner->gid);
-    else if (taken_back)
-        result = fchown(fd, geteuid(), (gid_t)-1);
-    if (result == 0 && (made || taken_back))
+    if (!owner && is_open_to_others(&st, mode))
+        result = take_back(fd, mode);
+    else if (made && owner && owner->change && fchown(fd, owner->uid, owner->gid) < 0)
+        result = -1;
+    else if (made)
         result = fchmod(fd, mode);
     fs_close(fd);
     return result < 0 ? explain(path) : 0;
@@ -90,7 +95,7 @@ static void guard_key(const struct config *config)
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && is_open_to_others(&st, mode)) {
-        if (fchown(fd, geteuid(), (gid_t)-1) < 0 || fchmod(fd, mode) < 0)
+        if (take_back(fd, mode) < 0)
             log_errno("others can read the host key %s, and it cannot be taken back", path);
         else
             log_info("took back the host key %s, which others could read", path);
