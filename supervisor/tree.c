@@ -118,20 +118,24 @@ static int link_file(int from, const char *name, int to, const char *as)
 
 /* ---- a whole tree ---- */
 
-typedef int each_file(int from, const char *name, int to, const char *as);
+/* What becomes of each file; and whether all folders are new: one that is there is another one
+ * then, of a name that differs in case. */
+struct way {
+    int (*each)(int from, const char *name, int to, const char *as);
+    bool all_new;
+};
 
-static int walk(int from, int to, each_file *each, int depth);
+static int walk(int from, int to, const struct way *way, int depth);
 
-/* A folder that a copy finds there is another one, of a name that differs in case. */
-static int enter(int from, const char *name, int to, each_file *each, int depth)
+static int enter(int from, const char *name, int to, const struct way *way, int depth)
 {
     int inner = tree_folder(from, name, false), outer = -1;
     int result = inner < 0 && errno == ENOENT ? 0 : -1;
-    bool made = inner < 0 || each != tree_copy_file || mkdirat(to, name, 0700) == 0;
+    bool made = inner < 0 || !way->all_new || mkdirat(to, name, 0700) == 0;
     if (inner >= 0 && made)
         outer = tree_folder(to, name, true);
     if (outer >= 0 && depth < DEPTH_MAX)
-        result = walk(inner, outer, each, depth + 1);
+        result = walk(inner, outer, way, depth + 1);
     else if (result)
         log_copy(name, made);
     fs_close(inner);
@@ -156,7 +160,7 @@ static DIR *entries(int folder)
     return stream;
 }
 
-static int walk(int from, int to, each_file *each, int depth)
+static int walk(int from, int to, const struct way *way, int depth)
 {
     struct dirent *entry;
     struct stat about;
@@ -174,9 +178,9 @@ static int walk(int from, int to, each_file *each, int depth)
             fstatat(from, name, &about, AT_SYMLINK_NOFOLLOW))
             continue;
         if (S_ISDIR(about.st_mode))
-            result = enter(from, name, to, each, depth);
+            result = enter(from, name, to, way, depth);
         else if (S_ISREG(about.st_mode))
-            result = each(from, name, to, name) < 0 ? -1 : 0;
+            result = way->each(from, name, to, name) < 0 ? -1 : 0;
     }
     closedir(stream);
     return result;
@@ -184,17 +188,17 @@ static int walk(int from, int to, each_file *each, int depth)
 
 int tree_copy_others(int from, int to)
 {
-    return walk(from, to, copy_others_file, 0);
+    return walk(from, to, &(struct way){copy_others_file, false}, 0);
 }
 
 int tree_link(int from, int to)
 {
-    return walk(from, to, link_file, 0);
+    return walk(from, to, &(struct way){link_file, false}, 0);
 }
 
 int tree_copy(int from, int to)
 {
-    return walk(from, to, tree_copy_file, 0);
+    return walk(from, to, &(struct way){tree_copy_file, true}, 0);
 }
 
 /* ---- removing ---- */
