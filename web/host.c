@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/when.h"
 #include "config/portal.h"
+#include "web/share.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -147,10 +148,9 @@ bool host_is_ours(const struct config *config, const char *header)
 void host_for(const struct config *config, const char *client, char out[HOST_MAX])
 {
     struct own own[HOST_ADDRESSES];
-    struct in_addr from = {0}, best = {.s_addr = htonl(INADDR_LOOPBACK)};
+    struct in_addr from = share_address(client), best = {.s_addr = htonl(INADDR_LOOPBACK)};
     size_t count = addresses(own);
     bool near = false;
-    inet_pton(AF_INET, client, &from);
     for (size_t i = count; i-- > 0 && !near;) {
         near = own[i].mask.s_addr != 0 &&
                ((own[i].address.s_addr ^ from.s_addr) & own[i].mask.s_addr) == 0;

@@ -128,14 +128,14 @@ static void portal(struct call *call)
 /* Whoever came by a name that is not ours is sent to our address; the address is ours to say. */
 static void elsewhere(struct call *call)
 {
-    char base[WEB_BASE_MAX], location[4 * HTTP_PATH_MAX];
-    struct buf path;
+    char base[WEB_BASE_MAX];
+    struct buf location;
     own_base(call, base);
-    buf_init(&path, 4 * HTTP_PATH_MAX);
-    web_encoded_target(call->http, &path);
-    snprintf(location, sizeof location, "%s%s", base, buf_text(&path));
-    reply_redirect(call->http, http_is_write(call->http->method) ? 307 : 302, location);
-    buf_done(&path);
+    buf_init(&location, WEB_BASE_MAX + 4 * HTTP_PATH_MAX);
+    buf_puts(&location, base);
+    web_encoded_target(call->http, &location);
+    reply_redirect(call->http, http_is_write(call->http->method) ? 307 : 302, buf_text(&location));
+    buf_done(&location);
 }
 
 void route_say_banned(struct call *call, const char *reason)
