@@ -19,7 +19,6 @@ struct enter_job {
     struct person person;
     int64_t credential_id;
     struct profile profile;
-    bool banned;
 };
 
 /* The code is used up, and the key becomes theirs. 0; -1: somebody else was faster, or it ended. */

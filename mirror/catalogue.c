@@ -452,11 +452,13 @@ static size_t first_key(const struct catalogue *catalogue, uint32_t kind, uint64
 bool catalogue_find(const struct catalogue *catalogue, const struct checksum *sum,
                     struct catalogue_entry *entry)
 {
-    uint64_t value = catalogue ? key_value(&catalogue->header.seed, sum) : 0;
-    size_t at = catalogue ? first_key(catalogue, sum->kind, value) : 0;
+    uint64_t value;
     struct key key;
 
-    for (; catalogue && at < catalogue->header.keys; at++) {
+    if (!catalogue)
+        return false;
+    value = key_value(&catalogue->header.seed, sum);
+    for (size_t at = first_key(catalogue, sum->kind, value); at < catalogue->header.keys; at++) {
         if (!read_key(catalogue, at, &key) || key_order(&key, sum->kind, value) != 0)
             return false;
         if (read_record(catalogue, &key, entry))
